@@ -1,0 +1,1 @@
+"""The doorbell: Celery's producer side."""

@@ -1,0 +1,1 @@
+"""The embedded stack: PostgreSQL, Redis and a mail sink for up, demo and the tests."""

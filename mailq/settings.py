@@ -1,0 +1,131 @@
+"""Settings: one frozen value, read once by whoever starts the process.
+
+Sources, strongest first: `MAILQ_*` in the environment (`MAILQ_RELAY__SESSIONS=20`), files in `/run/secrets`, `mailq.toml` in
+the working directory, and `stack.toml` that a running local stack leaves in `MAILQ_HOME`.
+"""
+
+import os
+import re
+import socket
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
+
+from mailq.errors import Misconfigured
+
+STACK_FILE = "stack.toml"
+_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+
+
+def _duration(value: object) -> object:
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)", value) if isinstance(value, str) else None
+    return timedelta(seconds=float(found[1]) * _UNITS[found[2]]) if found else value
+
+
+Duration = Annotated[timedelta, BeforeValidator(_duration)]
+"""A time span: `90s`, `5m`, `72h`, `3d`, ISO 8601, or a bare number of seconds."""
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+
+class RelaySettings(_Part):
+    """How one worker process talks to its relay."""
+
+    sessions: int = Field(20, ge=1, le=500, description="SMTP sessions a worker process keeps warm; the window is twice this")
+    messages_per_session: int = Field(1000, ge=1, description="messages sent before a session is opened anew")
+    connect_timeout: Duration = timedelta(seconds=30)
+    command_timeout: Duration = Field(timedelta(seconds=300), description="for replies up to DATA (RFC 5321 4.5.3.2)")
+    dot_timeout: Duration = Field(
+        timedelta(seconds=600), description="for the reply to the final dot; past it the message is in doubt"
+    )
+    rest: Duration = Field(timedelta(seconds=15), description="first rest of a relay that is at fault; doubles up to max_rest")
+    max_rest: Duration = timedelta(minutes=5)
+
+
+class BatchSettings(_Part):
+    """How a mailing is cut, and how long one claim works."""
+
+    size: int = Field(1000, ge=1, le=10_000, description="deliveries of a batch")
+    work_for: Duration = Field(timedelta(minutes=5), description="a batch is handed back after this much work")
+
+
+class RetrySettings(_Part):
+    """The waits of a deferred delivery; see `mailq.core.retry.RetryPolicy`."""
+
+    first: Duration = timedelta(minutes=5)
+    factor: float = Field(2.0, ge=1.0, le=10.0)
+    longest: Duration = timedelta(hours=4)
+    max_attempts: int = Field(24, ge=1)
+    max_age: Duration = timedelta(hours=72)
+
+
+class UpkeepSettings(_Part):
+    """The recurring work of the leading warden."""
+
+    every: Duration = Field(timedelta(seconds=2), description="one tick")
+    ring_again_after: Duration = Field(timedelta(seconds=15), description="a batch rung and still ready is rung again after this")
+
+
+class Settings(BaseSettings):
+    """Everything a mailq process is told from outside. Unknown keys of a file are refused; `doctor` names unknown variables."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="MAILQ_", env_nested_delimiter="__", frozen=True, extra="forbid", hide_input_in_errors=True
+    )
+
+    home: Path = Field(Path("var"), description="where the local stack, lock files and journals live")
+    database_url: SecretStr | None = Field(None, description="PostgreSQL, `postgresql://user:password@host/database`")
+    redis_url: SecretStr | None = Field(None, description="Redis or Valkey, `redis://host:6379/0`; `noeviction` is required")
+    relay_url: SecretStr | None = Field(None, description="the SMTP host that takes our mail, `smtp://host:25`")
+    server_id: str | None = Field(
+        None, description="unique and stable id of this worker instance; default `<hostname>:<server_port>`"
+    )
+    server_port: int = Field(8851, ge=1, le=65535, description="tells two instances on one host apart; nothing listens on it")
+    stop_grace: Duration = Field(timedelta(seconds=30), description="how long a stopping worker waits for replies")
+    message_id_domain: str | None = Field(None, description="right side of Message-ID; default the domain of the sender")
+    log: Literal["console", "json"] = "console"
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    relay: RelaySettings = RelaySettings()
+    batch: BatchSettings = BatchSettings()
+    retry: RetrySettings = RetrySettings()
+    upkeep: UpkeepSettings = UpkeepSettings()
+
+    @property
+    def server_name(self) -> str:
+        """The id this worker instance goes by."""
+        return self.server_id or f"{socket.gethostname()}:{self.server_port}"
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Files come after the environment; see the module's docstring."""
+        home = Path(os.environ.get("MAILQ_HOME", "var"))
+        files = (TomlConfigSettingsSource(settings_cls, path) for path in (Path("mailq.toml"), home / STACK_FILE))
+        return (init_settings, env_settings, file_secret_settings, *files)
+
+
+def load(**overrides: object) -> Settings:
+    """Read the settings.
+
+    Raises:
+        Misconfigured: with one line per setting that is at fault, never showing its value.
+    """
+    secrets = Path("/run/secrets")
+    try:
+        return Settings(_secrets_dir=secrets if secrets.is_dir() else None, **overrides)  # type: ignore[arg-type]
+    except ValidationError as error:
+        lines = (f"  {'.'.join(str(part) for part in fault['loc']) or 'settings'}: {fault['msg']}" for fault in error.errors())
+        raise Misconfigured("these settings are at fault:\n" + "\n".join(lines)) from None
+    except ValueError as error:
+        raise Misconfigured(f"the settings cannot be read: {error}") from None

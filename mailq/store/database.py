@@ -1,0 +1,90 @@
+"""The connection to PostgreSQL: one engine a process, short transactions, errors that name the address but no password."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Engine, create_engine, func, literal, make_url
+from sqlalchemy.engine import URL
+from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
+
+from mailq.errors import Misconfigured, Unavailable
+
+# A worker cut off from the database must not hold a row: the server ends what stands idle, TCP finds out who is gone.
+_CONNECT_ARGS: dict[str, Any] = {
+    "connect_timeout": 5,
+    "keepalives": 1,
+    "keepalives_idle": 5,
+    "keepalives_interval": 2,
+    "keepalives_count": 3,
+    "gssencmode": "disable",
+}
+
+
+def parse_url(url: str) -> URL:
+    """The address of the database, always for psycopg2: SQLAlchemy 2.1 would take `postgresql://` for psycopg 3.
+
+    Raises:
+        Misconfigured: it is no PostgreSQL URL.
+    """
+    try:
+        parsed = make_url(url.replace("postgres://", "postgresql://", 1))
+    except ArgumentError:
+        raise Misconfigured("database_url is no URL; write postgresql://user:password@host:5432/database") from None
+    if parsed.get_backend_name() != "postgresql":
+        raise Misconfigured(f"database_url is for {parsed.get_backend_name()}; mailq keeps its books in postgresql://")
+    return parsed.set(drivername="postgresql+psycopg2")
+
+
+class Database:
+    """PostgreSQL as the engine room sees it: `begin` is a transaction."""
+
+    def __init__(self, url: str, *, application: str = "mailq", pool_size: int = 5, statement_timeout_ms: int = 60_000) -> None:
+        self.url = parse_url(url)
+        options = f"-c statement_timeout={statement_timeout_ms} -c idle_in_transaction_session_timeout=60000 -c timezone=UTC"
+        self.engine: Engine = create_engine(
+            self.url,
+            pool_size=pool_size,
+            pool_pre_ping=True,
+            connect_args=_CONNECT_ARGS | {"application_name": application, "options": options},
+        )
+
+    @property
+    def address(self) -> str:
+        """Where it is, without the password: fit for messages and logs."""
+        return self.url.set(drivername="postgresql").render_as_string(hide_password=True)
+
+    @contextmanager
+    def begin(self) -> Iterator[Connection]:
+        """A transaction: committed at the end, rolled back on any error.
+
+        Raises:
+            Unavailable: the database does not answer, or went away in the middle.
+        """
+        try:
+            with self.engine.begin() as tx:
+                yield tx
+        except OperationalError as error:
+            raise Unavailable(f"database {self.address} is not available: {_first_line(error)}") from error
+        except DBAPIError as error:
+            if error.connection_invalidated:
+                raise Unavailable(f"database {self.address} went away: {_first_line(error)}") from error
+            raise
+
+    def after_fork(self) -> None:
+        """Forget connections that belong to the parent process, without closing them for it."""
+        self.engine.dispose(close=False)
+
+    def close(self) -> None:
+        """Close every idle connection."""
+        self.engine.dispose()
+
+
+def db_now(now: datetime | None = None) -> ColumnElement[datetime]:
+    """The one clock of leases, the database's own; a test passes `now`."""
+    return literal(now) if now is not None else func.clock_timestamp()
+
+
+def _first_line(error: DBAPIError) -> str:
+    return str(error.orig).strip().splitlines()[0] if str(error.orig).strip() else type(error.orig).__name__

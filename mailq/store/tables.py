@@ -1,0 +1,219 @@
+"""The tables, as SQLAlchemy Core knows them. Names are public: people query them. CHECKs come from the core's state machines."""
+
+from collections.abc import Iterable
+from enum import StrEnum
+
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Column,
+    DateTime,
+    ForeignKey,
+    Identity,
+    Index,
+    Integer,
+    MetaData,
+    PrimaryKeyConstraint,
+    SmallInteger,
+    Table,
+    Text,
+    UniqueConstraint,
+    func,
+    text,
+)
+from sqlalchemy.dialects.postgresql import JSONB, UUID
+
+from mailq.core.batch import State as BatchState
+from mailq.core.delivery import Skip
+from mailq.core.delivery import State as DeliveryState
+from mailq.core.mailing import DoubtPolicy, Lane
+from mailq.core.mailing import State as MailingState
+from mailq.core.outcome import Doubt
+from mailq.core.server import State as ServerState
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "%(table_name)s_%(column_0_N_name)s_idx",
+        "uq": "%(table_name)s_%(column_0_N_name)s_key",
+        "ck": "%(table_name)s_%(constraint_name)s_check",
+        "fk": "%(table_name)s_%(column_0_name)s_fkey",
+        "pk": "%(table_name)s_pkey",
+    }
+)
+
+Moment = DateTime(timezone=True)
+
+
+def one_of(column: str, values: Iterable[StrEnum]) -> CheckConstraint:
+    """A CHECK that holds a column to the values of a core enum."""
+    listed = ", ".join(f"'{value}'" for value in values)
+    return CheckConstraint(f"{column} IN ({listed})", name=column)
+
+
+def only_when(column: str, state: StrEnum) -> CheckConstraint:
+    """A CHECK that a column is filled exactly in one state."""
+    return CheckConstraint(f"(state = '{state}') = ({column} IS NOT NULL)", name=f"{column}_when_{state}")
+
+
+installation = Table(
+    "installation",
+    metadata,
+    Column("only", SmallInteger, CheckConstraint("only = 1", name="one_row"), primary_key=True, server_default=text("1")),
+    Column("uuid", UUID(as_uuid=False), nullable=False, server_default=func.gen_random_uuid()),
+    Column("secret", Text, nullable=False, comment="keys the Message-IDs; never leaves the database but to workers"),
+    Column("doorbell_generation", Text, comment="the generation last seen in Redis: another one means it was flushed"),
+    Column("created_at", Moment, nullable=False, server_default=func.now()),
+)
+
+organization = Table(
+    "organization",
+    metadata,
+    Column("id", BigInteger, Identity(always=True), primary_key=True),
+    Column("public_id", Text, nullable=False, unique=True),
+    Column("name", Text, nullable=False, unique=True),
+    Column("created_at", Moment, nullable=False, server_default=func.now()),
+)
+
+mailing = Table(
+    "mailing",
+    metadata,
+    Column("id", BigInteger, primary_key=True, autoincrement=False, comment="month << 40 | number"),
+    Column("public_id", Text, nullable=False, unique=True),
+    Column("organization_id", BigInteger, ForeignKey("organization.id"), nullable=False),
+    Column("key", Text, comment="the producer's own name for it; the same key and content is the same mailing"),
+    Column("name", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("lane", Text, nullable=False),
+    Column("doubt_policy", Text, nullable=False),
+    Column("content", JSONB, nullable=False),
+    Column("content_digest", Text, nullable=False, comment="SHA-256 over content and options"),
+    Column("source_digest", Text, nullable=False, comment="SHA-256 of the recipients' file"),
+    Column("batch_size", Integer, nullable=False),
+    Column(
+        "num_loaded",
+        Integer,
+        nullable=False,
+        server_default=text("0"),
+        comment="records of the source committed so far",
+    ),
+    Column("created_at", Moment, nullable=False, server_default=func.now()),
+    Column("scheduled_at", Moment),
+    Column("started_at", Moment),
+    Column("finished_at", Moment),
+    Column("expires_at", Moment),
+    UniqueConstraint("organization_id", "key"),
+    one_of("state", MailingState),
+    one_of("lane", Lane),
+    one_of("doubt_policy", DoubtPolicy),
+    Index(None, "state", postgresql_where=text("state IN ('scheduled', 'running', 'paused')")),
+)
+
+server = Table(
+    "server",
+    metadata,
+    Column("id", BigInteger, Identity(always=True), primary_key=True),
+    Column("name", Text, nullable=False, unique=True, comment="MAILQ_SERVER_ID, default <hostname>:8851"),
+    Column("incarnation", BigInteger, nullable=False, server_default=text("0"), comment="each start takes the next"),
+    Column("state", Text, nullable=False),
+    Column("host", Text, nullable=False),
+    Column("pid", Integer, nullable=False),
+    Column("version", Text, nullable=False),
+    Column("slots", JSONB, nullable=False, server_default=text("'{}'"), comment="worker processes per lane"),
+    Column("started_at", Moment, nullable=False, server_default=func.now()),
+    Column("renewed_at", Moment, nullable=False, server_default=func.now()),
+    Column("stopped_at", Moment),
+    one_of("state", ServerState),
+)
+
+leader = Table(
+    "leader",
+    metadata,
+    Column("role", Text, primary_key=True),
+    Column("holder", Text, nullable=False),
+    Column("until", Moment, nullable=False),
+)
+
+batch = Table(
+    "batch",
+    metadata,
+    Column("id", BigInteger, Identity(always=True), primary_key=True),
+    Column("mailing_id", BigInteger, ForeignKey("mailing.id"), nullable=False),
+    Column("number", Integer, nullable=False, comment="from 1 within the mailing"),
+    Column("first_seq", Integer, nullable=False),
+    Column("last_seq", Integer, nullable=False),
+    Column("state", Text, nullable=False, server_default=BatchState.READY),
+    Column("owner", Text, comment="the worker process that holds it"),
+    Column("server_id", BigInteger, ForeignKey("server.id")),
+    Column("incarnation", BigInteger),
+    Column("fence", Integer, nullable=False, server_default=text("0"), comment="raised by every claim and reclaim"),
+    Column("watermark", Integer, nullable=False, comment="the highest seq that has begun in this pass"),
+    Column(
+        "ledger_no",
+        BigInteger,
+        nullable=False,
+        server_default=text("0"),
+        comment="answers a COMMIT whose reply was lost",
+    ),
+    Column("num_profiles", Integer, nullable=False, server_default=text("0")),
+    Column("num_sent", Integer, nullable=False, server_default=text("0")),
+    Column("num_errors", Integer, nullable=False, server_default=text("0")),
+    Column("num_skipped", Integer, nullable=False, server_default=text("0")),
+    Column("num_deferred", Integer, nullable=False, server_default=text("0")),
+    Column("num_in_doubt", Integer, nullable=False, server_default=text("0")),
+    Column("due_at", Moment),
+    Column("rung_at", Moment),
+    Column("first_claimed_at", Moment, comment="the Date of its messages, the same on every attempt"),
+    Column("pass_started_at", Moment),
+    Column("progressed_at", Moment),
+    Column("finished_at", Moment),
+    UniqueConstraint("mailing_id", "number"),
+    one_of("state", BatchState),
+    only_when("owner", BatchState.LEASED),
+    only_when("server_id", BatchState.LEASED),
+    only_when("incarnation", BatchState.LEASED),
+    only_when("due_at", BatchState.WAITING),
+    CheckConstraint("first_seq <= last_seq", name="span"),
+    CheckConstraint("watermark BETWEEN first_seq - 1 AND last_seq", name="watermark"),
+    CheckConstraint(
+        "num_sent >= 0 AND num_errors >= 0 AND num_skipped >= 0 AND num_deferred >= 0 AND num_in_doubt >= 0",
+        name="counts",
+    ),
+    CheckConstraint("num_profiles >= num_sent + num_errors + num_skipped + num_deferred + num_in_doubt", name="books"),
+    Index("batch_ready_idx", "mailing_id", "number", postgresql_where=text("state = 'ready'")),
+    Index("batch_due_idx", "due_at", postgresql_where=text("state = 'waiting'")),
+    Index("batch_leased_idx", "server_id", postgresql_where=text("state = 'leased'")),
+)
+
+delivery = Table(
+    "delivery",
+    metadata,
+    Column("mailing_id", BigInteger, nullable=False),
+    Column("batch_id", BigInteger, nullable=False),
+    Column("due_at", Moment),
+    Column("settled_at", Moment),
+    Column("seq", Integer, nullable=False),
+    Column(
+        "pass",
+        Integer,
+        nullable=False,
+        server_default=text("0"),
+        comment="the batch's fence at the last settle or reopening",
+    ),
+    Column("attempts", SmallInteger, nullable=False, server_default=text("0")),
+    Column("state", Text, nullable=False, server_default=DeliveryState.PENDING),
+    Column("address", Text, nullable=False),
+    Column("variables", JSONB, nullable=False, server_default=text("'{}'")),
+    Column("relay", Text),
+    Column("reply", Text, comment="the relay's last reply, or why the recipient was skipped or failed"),
+    Column("skip", Text),
+    Column("doubt", Text),
+    PrimaryKeyConstraint("mailing_id", "seq"),
+    one_of("state", DeliveryState),
+    one_of("skip", Skip),
+    one_of("doubt", Doubt),
+    only_when("skip", DeliveryState.SKIPPED),
+    only_when("doubt", DeliveryState.IN_DOUBT),
+    only_when("due_at", DeliveryState.DEFERRED),
+    postgresql_partition_by="RANGE (mailing_id)",
+)
+Index("delivery_address_idx", func.lower(delivery.c.address))

@@ -1,0 +1,1 @@
+"""The processes: Celery's consumer side. No decision lives here."""
