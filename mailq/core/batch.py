@@ -29,6 +29,40 @@ NEXT: Mapping[State, frozenset[State]] = MappingProxyType(
 
 
 @dataclass(frozen=True, slots=True)
+class Left:
+    """What a pass leaves behind, as the database counts it: deliveries not begun, deferred ones, and when the first is due."""
+
+    pending: int
+    deferred: int
+    next_due_at: datetime | None
+
+
+def after_pass(left: Left, *, rest_until: datetime | None = None) -> tuple[State, datetime | None]:
+    """Decide where a batch goes when its owner lets go of it: the state, and when it is due if it waits.
+
+    A resting relay makes the whole batch wait; its deliveries are not deferred one by one.
+    """
+    if left.pending:
+        return (State.READY, None) if rest_until is None else (State.WAITING, rest_until)
+    if left.deferred:
+        if left.next_due_at is None:
+            raise ValueError("deferred deliveries without a due time")
+        return State.WAITING, max(filter(None, (left.next_due_at, rest_until)))
+    return State.FINISHED, None
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """What to add to a batch's counters; `deferred` may be negative, when a deferred delivery is settled for good."""
+
+    sent: int = 0
+    errors: int = 0
+    skipped: int = 0
+    deferred: int = 0
+    in_doubt: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Owner:
     """A worker process: the server row it belongs to, which start of it, and a name that is unique among all processes."""
 
@@ -44,7 +78,6 @@ class Claim:
     batch_id: int
     mailing_id: int
     number: int
-    of_batches: int
     owner: Owner
     fence: int
     ledger_no: int

@@ -8,7 +8,10 @@ _ENHANCED = re.compile(r"([245]\.\d{1,3}\.\d{1,3})(?:\s|$)")
 
 
 class Stage(StrEnum):
-    """Where in the SMTP dialogue something happened (RFC 5321 section 3); `DOT` is the reply to the end of the data."""
+    """Where in the SMTP dialogue something happened (RFC 5321 section 3); `DOT` is the reply to the end of the data.
+
+    `RENDER` is ours: the message could not be made, and nothing left.
+    """
 
     CONNECT = "connect"
     GREETING = "greeting"
@@ -20,6 +23,7 @@ class Stage(StrEnum):
     DATA = "data"
     BODY = "body"
     DOT = "dot"
+    RENDER = "render"
 
 
 class Fault(StrEnum):
@@ -43,7 +47,7 @@ class Doubt(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """An SMTP reply: the stage it answered, its code, and its text (lines joined by a space, cut to 500 characters)."""
+    """An SMTP reply: the stage it answered, its code (0 where no relay spoke), and its text (lines joined, cut to 500 characters)."""
 
     stage: Stage
     code: int
@@ -56,7 +60,7 @@ class Reply:
         return found.group(1) if found else None
 
     def __str__(self) -> str:
-        return f"{self.code} {self.text}".strip()
+        return f"{self.code} {self.text}".strip() if self.code else self.text
 
 
 @dataclass(frozen=True, slots=True)

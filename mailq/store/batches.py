@@ -1,0 +1,212 @@
+"""Batches: claim, advance, release. Every write of an owner repeats what it believes, so a late owner is refused."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Row, and_, exists, func, select, update
+
+from mailq.core.batch import Claim, Owner, State, Tally
+from mailq.core.mailing import State as MailingState
+from mailq.errors import LeaseLost
+from mailq.store.database import db_now
+from mailq.store.tables import batch, mailing, server
+
+_UNOWNED = {"owner": None, "server_id": None, "incarnation": None}
+
+
+def claim(tx: Connection, batch_id: int, *, owner: Owner, now: datetime | None = None) -> Claim | None:
+    """Take a ready batch for one pass; None if it is not ready, its mailing does not run, or the owner's server is not alive.
+
+    Every pass is a claim of its own with a fence of its own: what an earlier owner still writes is refused.
+    """
+    moment = db_now(now)
+    lives = exists().where(server.c.id == owner.server_id, server.c.incarnation == owner.incarnation, server.c.state == "alive")
+    runs = exists().where(mailing.c.id == batch.c.mailing_id, mailing.c.state == MailingState.RUNNING)
+    statement = (
+        update(batch)
+        .where(batch.c.id == batch_id, batch.c.state == State.READY, lives, runs)
+        .values(
+            state=State.LEASED,
+            owner=owner.process,
+            server_id=owner.server_id,
+            incarnation=owner.incarnation,
+            fence=batch.c.fence + 1,
+            watermark=batch.c.first_seq - 1,
+            pass_started_at=moment,
+            first_claimed_at=func.coalesce(batch.c.first_claimed_at, moment),
+            progressed_at=moment,
+        )
+        .returning(batch)
+    )
+    row = tx.execute(statement).one_or_none()
+    return None if row is None else _claim(row, owner)
+
+
+def advance(tx: Connection, held: Claim, *, ledger_no: int, watermark: int, tally: Tally) -> MailingState:
+    """Move the watermark and the counters in one step, and learn how the mailing stands.
+
+    First statement of a window transaction: it locks the row against a reclaimer, and stops a stale owner before it
+    touches a delivery. `ledger_no` is the number this owner read or wrote last.
+
+    Raises:
+        LeaseLost: the batch was reclaimed; the caller stops and writes nothing.
+    """
+    state = select(mailing.c.state).where(mailing.c.id == batch.c.mailing_id).scalar_subquery()
+    statement = (
+        update(batch)
+        .where(_held_by(held), batch.c.ledger_no == ledger_no)
+        .values(
+            watermark=watermark,
+            ledger_no=batch.c.ledger_no + 1,
+            num_sent=batch.c.num_sent + tally.sent,
+            num_errors=batch.c.num_errors + tally.errors,
+            num_skipped=batch.c.num_skipped + tally.skipped,
+            num_deferred=batch.c.num_deferred + tally.deferred,
+            num_in_doubt=batch.c.num_in_doubt + tally.in_doubt,
+            progressed_at=func.now(),
+        )
+        .returning(state)
+    )
+    row = tx.execute(statement).one_or_none()
+    if row is None:
+        raise LeaseLost(held.batch_id, held.fence)
+    return MailingState(row[0])
+
+
+def ledger_no(tx: Connection, held: Claim) -> int:
+    """The number of the last window transaction that was committed: it tells whether a COMMIT without a reply took place.
+
+    Raises:
+        LeaseLost: the batch was reclaimed.
+    """
+    number = tx.execute(select(batch.c.ledger_no).where(_held_by(held))).scalar_one_or_none()
+    if number is None:
+        raise LeaseLost(held.batch_id, held.fence)
+    return int(number)
+
+
+def hold(tx: Connection, held: Claim) -> tuple[int, int]:
+    """Lock the batch's row for its owner; what its counters say is (pending, deferred).
+
+    Raises:
+        LeaseLost: the batch was reclaimed.
+    """
+    settled = batch.c.num_sent + batch.c.num_errors + batch.c.num_skipped + batch.c.num_in_doubt
+    pending = (batch.c.num_profiles - settled - batch.c.num_deferred).label("num_pending")
+    row = tx.execute(select(pending, batch.c.num_deferred).where(_held_by(held)).with_for_update()).one_or_none()
+    if row is None:
+        raise LeaseLost(held.batch_id, held.fence)
+    return row.num_pending, row.num_deferred
+
+
+def release(
+    tx: Connection, held: Claim, state: State, *, due_at: datetime | None = None, skipped: int = 0, deferred: int = 0
+) -> None:
+    """Let go of a batch whose row `hold` has locked; `skipped` and `deferred` are added to its counters.
+
+    Raises:
+        LeaseLost: the batch was reclaimed.
+    """
+    done = state in {State.FINISHED, State.CANCELLED}
+    statement = (
+        update(batch)
+        .where(_held_by(held))
+        .values(
+            state=state,
+            due_at=due_at,
+            rung_at=None,
+            ledger_no=batch.c.ledger_no + 1,
+            num_skipped=batch.c.num_skipped + skipped,
+            num_deferred=batch.c.num_deferred + deferred,
+            progressed_at=func.now(),
+            finished_at=func.now() if done else None,
+            **_UNOWNED,
+        )
+    )
+    if tx.execute(statement).rowcount != 1:
+        raise LeaseLost(held.batch_id, held.fence)
+
+
+def leased_by_process(tx: Connection, process: str) -> Sequence[Claim]:
+    """Batches that this very process holds by the books: after a claim whose reply was lost, it does not know it."""
+    rows = tx.execute(select(batch).where(batch.c.owner == process, batch.c.state == State.LEASED))
+    return [_seen(row) for row in rows]
+
+
+def leased_before(tx: Connection, server_id: int, incarnation: int) -> Sequence[Claim]:
+    """Batches that former incarnations of a server still hold."""
+    former = and_(batch.c.server_id == server_id, batch.c.incarnation < incarnation)
+    return [_seen(row) for row in tx.execute(select(batch).where(former, batch.c.state == State.LEASED).order_by(batch.c.id))]
+
+
+def seize(tx: Connection, seen: Claim) -> int | None:
+    """Lock a batch to reclaim it, if it is still as it was seen; its watermark.
+
+    The lock is a statement of its own and the deliveries are read in the next one: under READ COMMITTED that one sees
+    what the owner committed last. None: the owner let go of it, somebody else was faster, or the owner is writing right now.
+    """
+    watermark = tx.execute(select(batch.c.watermark).where(_held_by(seen)).with_for_update(skip_locked=True)).scalar_one_or_none()
+    return None if watermark is None else int(watermark)
+
+
+def reclaim(
+    tx: Connection, seen: Claim, state: State, *, in_doubt: int, deferred: int, due_at: datetime | None, skipped: int = 0
+) -> None:
+    """Take a seized batch from its owner: the fence rises, so that nothing the owner still writes counts."""
+    done = state in {State.FINISHED, State.CANCELLED}
+    tx.execute(
+        update(batch)
+        .where(_held_by(seen))
+        .values(
+            state=state,
+            due_at=due_at,
+            rung_at=None,
+            fence=batch.c.fence + 1,
+            ledger_no=batch.c.ledger_no + 1,
+            num_in_doubt=batch.c.num_in_doubt + in_doubt,
+            num_deferred=batch.c.num_deferred + deferred,
+            num_skipped=batch.c.num_skipped + skipped,
+            finished_at=func.now() if done else None,
+            **_UNOWNED,
+        )
+    )
+
+
+def wake_due(tx: Connection, *, now: datetime | None = None) -> int:
+    """Make waiting batches ready whose time has come; how many."""
+    moment = db_now(now)
+    statement = (
+        update(batch)
+        .where(batch.c.state == State.WAITING, batch.c.due_at <= moment)
+        .values(state=State.READY, due_at=None, rung_at=None)
+    )
+    return tx.execute(statement).rowcount
+
+
+def _held_by(held: Claim) -> ColumnElement[bool]:
+    return and_(
+        batch.c.id == held.batch_id,
+        batch.c.owner == held.owner.process,
+        batch.c.fence == held.fence,
+        batch.c.state == State.LEASED,
+    )
+
+
+def _claim(row: Row[Any], owner: Owner) -> Claim:
+    return Claim(
+        batch_id=row.id,
+        mailing_id=row.mailing_id,
+        number=row.number,
+        owner=owner,
+        fence=row.fence,
+        ledger_no=row.ledger_no,
+        first_seq=row.first_seq,
+        last_seq=row.last_seq,
+        pass_started_at=row.pass_started_at,
+        first_claimed_at=row.first_claimed_at,
+    )
+
+
+def _seen(row: Row[Any]) -> Claim:
+    return _claim(row, Owner(row.server_id, row.incarnation, row.owner))
