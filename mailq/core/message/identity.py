@@ -1,0 +1,39 @@
+"""What makes a message the same one on every attempt: its Message-ID and its Date (RFC 5322 sections 3.6.1 and 3.6.4)."""
+
+import hmac
+import re
+from datetime import UTC, datetime
+from email.utils import format_datetime
+
+# 80 bits: nobody guesses the Message-ID of another's message from his own.
+_MAC_OCTETS = 10
+_DOMAIN = re.compile(r"(?=.{1,253}\Z)[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*\Z", re.ASCII)
+
+
+def message_id(mailing_id: int, seq: int, secret: str | bytes, domain: str) -> str:
+    """The Message-ID of a delivery, with its angle brackets: a function of these four, so that a resend carries the same one.
+
+    Args:
+        secret: keys the HMAC-SHA256 that makes it unguessable; kept in the database.
+        domain: the right side, ASCII (RFC 5322 `dot-atom-text`).
+
+    Raises:
+        ValueError: the domain is none.
+    """
+    if not _DOMAIN.match(domain):
+        raise ValueError(f"not a domain for a Message-ID: {domain!r}")
+    name = f"{mailing_id:x}.{seq}"
+    key = secret.encode() if isinstance(secret, str) else secret
+    mac = hmac.digest(key, name.encode(), "sha256")[:_MAC_OCTETS].hex()
+    return f"<{name}.{mac}@{domain}>"
+
+
+def date_header(moment: datetime) -> str:
+    """An aware moment as the Date header has it, in UTC and whole seconds.
+
+    Raises:
+        ValueError: the moment has no time zone.
+    """
+    if moment.tzinfo is None:
+        raise ValueError("a Date needs an aware datetime")
+    return format_datetime(moment.astimezone(UTC))

@@ -1,0 +1,213 @@
+"""The message of a mailing with its recipient left open: built once, filled per recipient (RFC 5322, RFC 2045, RFC 2046).
+
+Whatever is the same for every recipient is bytes from the start; what is not is a `Part`, asked per recipient for its bytes.
+Today a body is rendered whole and then encoded; a part that splices segments encoded beforehand fits in the same place.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from mailq.core.message.content import Content
+from mailq.core.message.encoding import Transfer, encode_body, transfer_for
+from mailq.core.message.faults import RenderFault, TemplateFault
+from mailq.core.message.headers import Mailbox, mailbox_field, parse_mailbox, recipient_field, refused_name, text_field
+from mailq.core.message.sandbox import Limits, Meter
+from mailq.core.message.templates import Template, compile_template, with_globals
+
+_MEDIA_TYPES = {"text": b"text/plain", "html": b"text/html"}
+
+
+class Part(Protocol):
+    """A piece of the message that differs from recipient to recipient."""
+
+    def fill(self, variables: dict[str, Any], meter: Meter) -> bytes:
+        """Its bytes for one recipient: complete lines, ending with CRLF.
+
+        Raises:
+            RenderFault: it cannot be made for this recipient.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class _TextHeader:
+    """A header of free text. One that is empty is left out, but for the subject."""
+
+    name: str
+    template: Template
+
+    def fill(self, variables: dict[str, Any], meter: Meter) -> bytes:
+        value = self.template.render(variables, meter)
+        if self.name != "Subject" and not value.strip():
+            return b""
+        return text_field(self.template.part, self.name, value).encode("ascii")
+
+
+@dataclass(frozen=True, slots=True)
+class _MailboxHeader:
+    """From or Reply-To."""
+
+    name: str
+    template: Template
+
+    def fill(self, variables: dict[str, Any], meter: Meter) -> bytes:
+        value = self.template.render(variables, meter)
+        if self.name != "From" and not value.strip():
+            return b""
+        return mailbox_field(self.template.part, self.name, parse_mailbox(self.template.part, value)).encode("utf-8")
+
+
+@dataclass(frozen=True, slots=True)
+class _To:
+    """The recipient, as the only address in sight."""
+
+    template: Template | None
+
+    def fill(self, variables: dict[str, Any], meter: Meter) -> bytes:
+        name = self.template.render(variables, meter) if self.template else ""
+        return recipient_field(variables["address"], name).encode("utf-8")
+
+
+@dataclass(frozen=True, slots=True)
+class _Body:
+    """A body rendered whole, then encoded."""
+
+    template: Template
+    transfer: Transfer
+    limit: int
+
+    def fill(self, variables: dict[str, Any], meter: Meter) -> bytes:
+        return encode_body(self.template.part, self.template.render(variables, meter), self.transfer, limit=self.limit)
+
+
+@dataclass(frozen=True, slots=True)
+class Renderer:
+    """Makes one mailing's messages. Immutable: threads may share it. Made by `compile_content`."""
+
+    _head: tuple[Part | bytes, ...]
+    _tail: tuple[Part | bytes, ...]
+    _sender: Mailbox | Template
+    _limits: Limits
+    _clock: Callable[[], float]
+
+    def render(self, address: str, variables: Mapping[str, Any], *, message_id: str, date: str) -> bytes:
+        """The whole message for one recipient: CRLF line ends, ending with CRLF, not dot-stuffed.
+
+        Its body is seven bits clean, its headers too unless an address in them is international: a message that is not ASCII
+        (`not message.isascii()`) needs a relay with SMTPUTF8 (RFC 6532). The same arguments make the same bytes.
+
+        Args:
+            address: the recipient's, normalised; templates know it as `address`.
+            variables: plain JSON values.
+            message_id: from `identity.message_id`.
+            date: from `identity.date_header`.
+
+        Raises:
+            RenderFault: it cannot be made for this recipient.
+        """
+        values = self._values(address, variables)
+        meter = Meter(self._clock, self._limits.time)
+        made = [piece if isinstance(piece, bytes) else piece.fill(values, meter) for piece in self._head]
+        made.append(f"Date: {date}\r\nMessage-ID: {message_id}\r\n".encode("ascii"))
+        made += [piece if isinstance(piece, bytes) else piece.fill(values, meter) for piece in self._tail]
+        return b"".join(made)
+
+    def sender(self, address: str, variables: Mapping[str, Any]) -> Mailbox:
+        """Whom the message is from: its address is the envelope's sender, its domain the Message-ID's.
+
+        Raises:
+            RenderFault: the sender depends on the recipient and cannot be made for this one.
+        """
+        if isinstance(self._sender, Mailbox):
+            return self._sender
+        meter = Meter(self._clock, self._limits.time)
+        return parse_mailbox("sender", self._sender.render(self._values(address, variables), meter))
+
+    def _values(self, address: str, variables: Mapping[str, Any]) -> dict[str, Any]:
+        return with_globals(variables, self._limits) | {"address": address}
+
+
+def compile_content(content: Content, *, clock: Callable[[], float], limits: Limits | None = None) -> Renderer:
+    """Compile a content and build the skeleton of its messages.
+
+    Args:
+        clock: monotonic seconds, by which rendering is kept within `limits.time`.
+
+    Raises:
+        TemplateFault: a template is at fault, a header is not ours to set, or a part that is the same for all is no good.
+    """
+    limits = limits or Limits()
+    for name in content.headers:
+        if reason := refused_name(name):
+            raise TemplateFault(f"header {name}", reason)
+    if len({name.lower() for name in content.headers}) < len(content.headers):
+        raise TemplateFault("headers", "the same name is given twice")
+    templates = {part: compile_template(part, source, limits) for part, source in content.parts()}
+    fixed = Meter(clock, limits.time)
+    sender = templates["sender"]
+    return Renderer(
+        _head=_settled(_head(templates), fixed),
+        _tail=_settled((*_extra_headers(content, templates), *_bodies(content, templates, limits)), fixed),
+        _sender=sender if sender.constant is None else parse_mailbox("sender", sender.constant),
+        _limits=limits,
+        _clock=clock,
+    )
+
+
+def _head(templates: Mapping[str, Template]) -> Iterator[Part]:
+    yield _MailboxHeader("From", templates["sender"])
+    yield _To(templates.get("to_name"))
+    yield _TextHeader("Subject", templates["subject"])
+
+
+def _extra_headers(content: Content, templates: Mapping[str, Template]) -> Iterator[Part]:
+    if content.reply_to is not None:
+        yield _MailboxHeader("Reply-To", templates["reply_to"])
+    for name in content.headers:
+        yield _TextHeader(name, templates[f"header {name}"])
+
+
+def _bodies(content: Content, templates: Mapping[str, Template], limits: Limits) -> Iterator[Part | bytes]:
+    """The MIME structure, the plainest alternative first (RFC 2046 section 5.1.4).
+
+    Neither encoding can produce the boundary: in quoted-printable `=` is followed by a hex digit or a line end, and base64 has no `_`.
+    """
+    sources = {part: source for part, source in (("text", content.text), ("html", content.html)) if source is not None}
+    yield b"MIME-Version: 1.0\r\n"
+    boundary = f"=_{content.digest()[:24]}".encode("ascii")
+    several = len(sources) > 1
+    if several:
+        yield b'Content-Type: multipart/alternative; boundary="' + boundary + b'"\r\n\r\n'
+    for part, source in sources.items():
+        transfer = transfer_for(source)
+        if several:
+            yield b"--" + boundary + b"\r\n"
+        yield b"Content-Type: " + _MEDIA_TYPES[part] + b'; charset="utf-8"\r\n'
+        yield f"Content-Transfer-Encoding: {transfer}\r\n\r\n".encode("ascii")
+        yield _Body(templates[part], transfer, limits.body_bytes)
+        if several:
+            yield b"\r\n"
+    if several:
+        yield b"--" + boundary + b"--\r\n"
+
+
+def _settled(pieces: Iterable[Part | bytes], meter: Meter) -> tuple[Part | bytes, ...]:
+    """Turn parts that are the same for everybody into bytes, and neighbouring bytes into one piece."""
+    settled: list[Part | bytes] = []
+    for piece in pieces:
+        made = _constant(piece, meter)
+        if isinstance(made, bytes) and settled and isinstance(settled[-1], bytes):
+            settled[-1] += made
+        else:
+            settled.append(made)
+    return tuple(settled)
+
+
+def _constant(piece: Part | bytes, meter: Meter) -> Part | bytes:
+    template = getattr(piece, "template", None)
+    if isinstance(piece, (bytes, _To)) or template is None or template.constant is None:
+        return piece
+    try:
+        return piece.fill({}, meter)
+    except RenderFault as fault:
+        raise TemplateFault(fault.part, fault.reason) from None

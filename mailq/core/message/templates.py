@@ -1,0 +1,191 @@
+"""Templates: compiled once per mailing, rendered once per recipient, strict about what is missing."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from types import TracebackType
+from typing import Any
+
+import jinja2
+from jinja2 import meta, nodes
+
+from mailq.core.message.content import Content
+from mailq.core.message.faults import RenderFault, TemplateFault
+from mailq.core.message.sandbox import Limits, Meter, MeteredContext, Meters, OverBudget, Sandbox
+
+PROVIDED = frozenset({"address"})
+"""The variables that every recipient has, whatever the columns."""
+
+_MISSING = re.compile(r"the variable '(.+)' is missing\Z")
+_LOADING = (nodes.Extends, nodes.Include, nodes.Import, nodes.FromImport)
+
+
+@dataclass(frozen=True, slots=True)
+class Template:
+    """One part's template. `constant` is its text if it is the same for every recipient."""
+
+    part: str
+    constant: str | None
+    _compiled: jinja2.Template
+    _limit: int
+
+    def render(self, variables: dict[str, Any], meter: Meter) -> str:
+        """Render for one recipient. `variables` comes from `with_globals`.
+
+        Raises:
+            RenderFault: a variable is missing, an expression fails, or it asks for too much time or space.
+        """
+        if self.constant is not None:
+            return self.constant
+        context = self._compiled.new_context(variables, shared=True)
+        assert isinstance(context, MeteredContext)
+        context.meter = meter
+        try:
+            return self._collect(context, meter)
+        except Exception as error:  # noqa: BLE001 # a template can raise anything Python can
+            raise _fault(self.part, error, self._compiled) from None
+
+    def _collect(self, context: MeteredContext, meter: Meter) -> str:
+        pieces = []
+        room = self._limit
+        for piece in self._compiled.root_render_func(context):
+            room -= len(piece)
+            if room < 0:
+                raise OverBudget(f"is longer than {self._limit} characters")
+            pieces.append(piece)
+            meter.step()
+        return "".join(pieces)
+
+
+def compile_template(part: str, source: str, limits: Limits) -> Template:
+    """Compile one part. The blanks around a header's template are its author's layout and do not count.
+
+    Raises:
+        TemplateFault: it is no template, is too long, or loads another one.
+    """
+    body = part in {"text", "html"}
+    environment = _sandbox(limits, html=part == "html")
+    tree = _parse(part, source if body else source.strip(), environment)
+    constant = _constant(tree)
+    limit = limits.body_bytes if body else limits.header_chars
+    if constant is not None and len(constant) > limit:
+        raise TemplateFault(part, f"is longer than {limit} characters")
+    compiled = _compile(part, tree, environment)
+    return Template(part, constant, compiled, limit)
+
+
+def with_globals(variables: Mapping[str, Any], limits: Limits) -> dict[str, Any]:
+    """The variables as a template sees them: with its functions (`range`, `dict`, `namespace`, …), which a variable may hide."""
+    return {**_sandbox(limits, html=False).globals, **variables}
+
+
+def variables_used(content: Content, limits: Limits | None = None) -> frozenset[str]:
+    """Every variable that some part of the content names, without those that every recipient has.
+
+    Raises:
+        TemplateFault: a part is no template.
+    """
+    environment = _sandbox(limits or Limits(), html=False)
+    named = (meta.find_undeclared_variables(_parse(part, source, environment)) for part, source in content.parts())
+    return frozenset().union(*named) - PROVIDED - environment.globals.keys()
+
+
+def variables_needed(content: Content, limits: Limits | None = None) -> frozenset[str]:
+    """The variables without which a recipient will fail: those used and nowhere guarded by `default` or `is defined`.
+
+    Raises:
+        TemplateFault: a part is no template.
+    """
+    environment = _sandbox(limits or Limits(), html=False)
+    guarded = {name for part, source in content.parts() for name in _guarded(_parse(part, source, environment))}
+    return variables_used(content, limits) - guarded
+
+
+def _guarded(tree: nodes.Template) -> set[str]:
+    asking = (
+        node.node for node in tree.find_all((nodes.Filter, nodes.Test)) if node.name in {"default", "d", "defined", "undefined"}
+    )
+    return {node.name for node in asking if isinstance(node, nodes.Name)}
+
+
+@lru_cache(maxsize=8)
+def _sandbox(limits: Limits, *, html: bool) -> Sandbox:
+    return Sandbox(limits, html=html)
+
+
+def _parse(part: str, source: str, environment: Sandbox) -> nodes.Template:
+    if len(source) > environment.limits.template_chars:
+        raise TemplateFault(part, f"the template is longer than {environment.limits.template_chars} characters")
+    try:
+        tree = environment.parse(source)
+    except jinja2.TemplateSyntaxError as error:
+        raise TemplateFault(part, _sentence(error), line=error.lineno) from None
+    except RecursionError:
+        raise TemplateFault(part, "is nested too deeply") from None
+    for node in tree.find_all(_LOADING):
+        raise TemplateFault(part, "a template cannot load another one", line=node.lineno)
+    return tree
+
+
+def _compile(part: str, tree: nodes.Template, environment: Sandbox) -> jinja2.Template:
+    try:
+        metered = Meters().visit(tree)
+        metered.set_environment(environment)
+        code = environment.compile(metered, filename="<template>")
+        return environment.template_class.from_code(environment, code, environment.globals)
+    except jinja2.TemplateSyntaxError as error:
+        raise TemplateFault(part, _sentence(error), line=error.lineno) from None
+    except (SyntaxError, RecursionError, MemoryError):
+        raise TemplateFault(part, "is nested too deeply") from None
+
+
+def _constant(tree: nodes.Template) -> str | None:
+    pieces = []
+    for statement in tree.body:
+        if not isinstance(statement, nodes.Output):
+            return None
+        for piece in statement.nodes:
+            if not isinstance(piece, nodes.TemplateData):
+                return None
+            pieces.append(piece.data)
+    return "".join(pieces)
+
+
+def _sentence(error: jinja2.TemplateError) -> str:
+    return (error.message or "is no template").rstrip(".")
+
+
+def _variable(error: jinja2.UndefinedError) -> str | None:
+    found = _MISSING.match(error.message or "")
+    return found[1] if found else None
+
+
+def _fault(part: str, error: Exception, template: jinja2.Template) -> RenderFault:
+    variable = _variable(error) if isinstance(error, jinja2.UndefinedError) else None
+    return RenderFault(part, _reason(error), line=_line(error.__traceback__, template), variable=variable)
+
+
+def _reason(error: Exception) -> str:
+    """What went wrong, in words that contain no value of the recipient."""
+    match error:
+        case jinja2.TemplateError():
+            return _sentence(error)
+        case OverBudget():
+            return str(error)
+        case TypeError():
+            return f"a value is of the wrong type ({error})"
+        case RecursionError():
+            return "is nested too deeply"
+        case _:
+            return f"an expression fails ({type(error).__name__})"
+
+
+def _line(traceback: TracebackType | None, template: jinja2.Template) -> int | None:
+    """Where in the template it happened: the innermost frame of the code that Jinja2 made of it."""
+    line = None
+    while traceback is not None:
+        if traceback.tb_frame.f_globals.get("__jinja_template__") is template:
+            line = template.get_corresponding_lineno(traceback.tb_lineno)
+        traceback = traceback.tb_next
+    return line
