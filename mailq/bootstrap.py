@@ -1,8 +1,21 @@
 """Wiring: settings in, working parts out. The one place that knows which class plays which part."""
 
+import asyncio
+import random
+from collections.abc import Callable
+
+from mailq.broker.doorbell import CeleryDoorbell
+from mailq.clock import Clock
+from mailq.core.batch import Owner
 from mailq.core.retry import RetryPolicy
-from mailq.errors import Misconfigured
-from mailq.settings import Settings
+from mailq.engine.dispatcher import Dispatcher, RingPolicy
+from mailq.engine.executor import Executor, Progress, WorkPolicy
+from mailq.engine.letters import LetterPress
+from mailq.engine.ports import Wire
+from mailq.engine.rest import RelayRest
+from mailq.engine.upkeep import Upkeep
+from mailq.settings import Settings, required
+from mailq.store import installation
 from mailq.store.database import Database
 
 
@@ -12,9 +25,7 @@ def database(settings: Settings, *, application: str = "mailq") -> Database:
     Raises:
         Misconfigured: no database is set and no local stack runs.
     """
-    if settings.database_url is None:
-        raise Misconfigured("no database: set MAILQ_DATABASE_URL, or start a local stack with `mailqctl up`")
-    return Database(settings.database_url.get_secret_value(), application=application)
+    return Database(required(settings.database_url, "database_url"), application=application)
 
 
 def retry_policy(settings: Settings) -> RetryPolicy:
@@ -27,3 +38,80 @@ def retry_policy(settings: Settings) -> RetryPolicy:
         max_attempts=chosen.max_attempts,
         max_age=chosen.max_age,
     )
+
+
+def dispatcher(settings: Settings, database: Database) -> Dispatcher:
+    """What rings for batches.
+
+    Raises:
+        Misconfigured: no broker is set and no local stack runs.
+    """
+    doorbell = CeleryDoorbell(required(settings.redis_url, "redis_url"))
+    return Dispatcher(database, doorbell, RingPolicy(ring_again_after=settings.upkeep.ring_again_after))
+
+
+def upkeep(settings: Settings, database: Database) -> Upkeep:
+    """The leading warden's work."""
+    return Upkeep(database, dispatcher(settings, database))
+
+
+def wire(settings: Settings) -> Wire:
+    """The sessions of this process to its relay.
+
+    Raises:
+        Misconfigured: no relay is set, or its URL is none.
+    """
+    from mailq.transports.smtp import SmtpOptions, SmtpWire
+
+    chosen = settings.relay
+    options = SmtpOptions.from_url(
+        required(settings.relay_url, "relay_url"),
+        sessions=chosen.sessions,
+        messages_per_session=chosen.messages_per_session,
+        connect_timeout=chosen.connect_timeout,
+        command_timeout=chosen.command_timeout,
+        dot_timeout=chosen.dot_timeout,
+    )
+    return SmtpWire(options)
+
+
+def executor(
+    settings: Settings,
+    database: Database,
+    *,
+    owner: Owner,
+    stopping: Callable[[], bool],
+    progress: Progress = lambda _: None,
+) -> Executor:
+    """A worker process's hands. Made in the process that will use them: nothing of it survives a fork."""
+    clock = Clock()
+    with database.begin() as tx:
+        secret = installation.secret(tx)
+    dice = random.Random()
+    return Executor(
+        database,
+        wire(settings),
+        LetterPress(secret, domain=settings.message_id_domain, clock=clock.monotonic),
+        dispatcher(settings, database),
+        RelayRest(first=settings.relay.rest, longest=settings.relay.max_rest, now=clock.now),
+        owner=owner,
+        policy=WorkPolicy(
+            retry=retry_policy(settings),
+            work_for=settings.batch.work_for,
+            stop_grace=settings.stop_grace,
+            stopping=stopping,
+            jitter=lambda: dice.uniform(-1, 1),
+            clock=clock,
+        ),
+        loop_factory=loop_factory(),
+        progress=progress,
+    )
+
+
+def loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    """uvloop where it is installed: the sessions cost a third with it."""
+    try:
+        import uvloop
+    except ImportError:
+        return None
+    return uvloop.new_event_loop

@@ -129,3 +129,14 @@ def load(**overrides: object) -> Settings:
         raise Misconfigured("these settings are at fault:\n" + "\n".join(lines)) from None
     except ValueError as error:
         raise Misconfigured(f"the settings cannot be read: {error}") from None
+
+
+def required(secret: SecretStr | None, name: str) -> str:
+    """The value of a URL that somebody must have set.
+
+    Raises:
+        Misconfigured: nobody did.
+    """
+    if secret is None:
+        raise Misconfigured(f"no {name}: set MAILQ_{name.upper()}, or start a local stack with `mailqctl up`")
+    return secret.get_secret_value()

@@ -61,6 +61,15 @@ class Tally:
     deferred: int = 0
     in_doubt: int = 0
 
+    def __add__(self, more: "Tally") -> "Tally":
+        return Tally(
+            self.sent + more.sent,
+            self.errors + more.errors,
+            self.skipped + more.skipped,
+            self.deferred + more.deferred,
+            self.in_doubt + more.in_doubt,
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Owner:

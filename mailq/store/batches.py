@@ -74,16 +74,19 @@ def advance(tx: Connection, held: Claim, *, ledger_no: int, watermark: int, tall
     return MailingState(row[0])
 
 
-def ledger_no(tx: Connection, held: Claim) -> int:
-    """The number of the last window transaction that was committed: it tells whether a COMMIT without a reply took place.
+def standing(tx: Connection, held: Claim) -> tuple[int, MailingState]:
+    """The number of the last window transaction that was committed, and how the mailing stands.
+
+    The number tells whether a COMMIT whose reply was lost took place.
 
     Raises:
         LeaseLost: the batch was reclaimed.
     """
-    number = tx.execute(select(batch.c.ledger_no).where(_held_by(held))).scalar_one_or_none()
-    if number is None:
+    statement = select(batch.c.ledger_no, mailing.c.state).join(mailing, mailing.c.id == batch.c.mailing_id).where(_held_by(held))
+    row = tx.execute(statement).one_or_none()
+    if row is None:
         raise LeaseLost(held.batch_id, held.fence)
-    return int(number)
+    return row.ledger_no, MailingState(row.state)
 
 
 def hold(tx: Connection, held: Claim) -> tuple[int, int]:

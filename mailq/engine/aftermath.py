@@ -1,0 +1,48 @@
+"""How a batch is let go of, by its owner or by a reclaimer: what is left is counted in SQL and decides."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Connection
+
+from mailq.core.batch import Claim, Left, State, after_pass
+from mailq.core.delivery import Skip
+from mailq.core.mailing import State as MailingState
+from mailq.store import batches, deliveries, endings, recipients
+from mailq.store.database import Database
+
+SKIP_THE_REST = {MailingState.CANCELLED: Skip.CANCELLED, MailingState.EXPIRED: Skip.EXPIRED}
+"""Mailings that ended early, and what their unsent deliveries are skipped as."""
+
+
+@dataclass(frozen=True, slots=True)
+class Aftermath:
+    """Where a batch goes, and what to add to its counters for deliveries that are skipped because the mailing ended."""
+
+    state: State
+    due_at: datetime | None
+    left: Left
+    skipped: int = 0
+    deferred: int = 0
+
+
+def of_pass(tx: Connection, held: Claim, *, rest_until: datetime | None = None) -> Aftermath:
+    """Decide where a batch goes whose row the caller has locked; skips the rest of a mailing that was cancelled or expired."""
+    left = deliveries.left(tx, held)
+    _, mailing_state = batches.standing(tx, held)
+    reason = SKIP_THE_REST.get(mailing_state)
+    if reason is not None:
+        skipped = recipients.skip_rest(tx, held.batch_id, reason)
+        return Aftermath(State.CANCELLED, None, left, skipped=skipped, deferred=-left.deferred)
+    state, due_at = after_pass(left, rest_until=rest_until)
+    return Aftermath(state, due_at, left)
+
+
+def finish_mailing(database: Database, mailing_id: int, state: State) -> None:
+    """Finish the mailing if this was its last batch.
+
+    A transaction of its own: in the one that releases, two last batches would not see each other.
+    """
+    if state is State.FINISHED:
+        with database.begin() as tx:
+            endings.finish_mailing(tx, mailing_id)

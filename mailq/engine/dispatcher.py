@@ -1,0 +1,77 @@
+"""Rings for ready batches: at most twice the free slots of a lane are on the way, and a finishing batch tops up."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from mailq import telemetry
+from mailq.core.mailing import Lane
+from mailq.engine.ports import Doorbell, Ring
+from mailq.errors import Unavailable
+from mailq.store import installation, ringing, servers
+from mailq.store.database import Database
+
+log = telemetry.logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class RingPolicy:
+    """How rings are dosed.
+
+    Attributes:
+        ring_again_after: a batch rung and still ready after this is rung again: its ring was lost.
+        seen_within: servers silent for longer lend no slots.
+        unserved: rings on the way for a lane that no server serves, so that the first one finds something.
+    """
+
+    ring_again_after: timedelta = timedelta(seconds=15)
+    seen_within: timedelta = timedelta(seconds=30)
+    unserved: int = 2
+
+
+class Dispatcher:
+    """Decides which batches to ring for. A ring is a hint: lost or repeated it costs time, never mail."""
+
+    def __init__(self, database: Database, doorbell: Doorbell, policy: RingPolicy = RingPolicy()) -> None:
+        self._database = database
+        self._doorbell = doorbell
+        self._policy = policy
+
+    def ring_all(self) -> int:
+        """Top up every lane; how many rings went out."""
+        return sum(self.top_up(lane) for lane in Lane)
+
+    def top_up(self, lane: Lane) -> int:
+        """Ring for ready batches of a lane until its rings on the way are twice its slots; how many went out.
+
+        A broker that is away is logged, not raised: upkeep rings again.
+        """
+        with self._database.begin() as tx:
+            again = self._policy.ring_again_after
+            slots = servers.slots(tx, lane, seen_within=self._policy.seen_within)
+            on_the_way = ringing.outstanding(tx, lane, ring_again_after=again)
+            room = (2 * slots or self._policy.unserved) - on_the_way
+            chosen = ringing.choose(tx, lane, room=room, ring_again_after=again)
+        return self._ring([Ring(row.id, lane, f"mailing={row.name!r} batch={row.number}/{row.num_batches}") for row in chosen])
+
+    def heed_a_flush(self) -> bool:
+        """Forget all rings if the broker's data is not what it was last time; whether that was so."""
+        try:
+            generation = self._doorbell.generation()
+        except Unavailable as error:
+            log.warning("doorbell.unavailable", error=str(error))
+            return False
+        with self._database.begin() as tx:
+            flushed = installation.note_generation(tx, generation)
+            if flushed:
+                log.info("doorbell.flushed", batches=ringing.forget(tx))
+        return flushed
+
+    def _ring(self, rings: list[Ring]) -> int:
+        if not rings:
+            return 0
+        try:
+            self._doorbell.ring(rings)
+        except Unavailable as error:
+            log.warning("doorbell.unavailable", rings=len(rings), error=str(error))
+            return 0
+        return len(rings)

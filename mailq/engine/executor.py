@@ -1,0 +1,153 @@
+"""Works one batch at a time in a worker process: claim it, run its pass, let go of it, ring for the next."""
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from mailq import telemetry
+from mailq.clock import Clock
+from mailq.core.batch import Claim, Owner, State, Tally
+from mailq.core.retry import RetryPolicy
+from mailq.engine.dispatcher import Dispatcher
+from mailq.engine.feed import WindowFeed
+from mailq.engine.ledger import Ledger
+from mailq.engine.letters import LetterPress
+from mailq.engine.ports import Wire
+from mailq.engine.rest import RelayRest
+from mailq.engine.restarter import Restarter
+from mailq.engine.window import Pass, PassPolicy
+from mailq.errors import LeaseLost
+from mailq.store import batches, content, deliveries
+from mailq.store.content import MailingFacts
+from mailq.store.database import Database
+from mailq.store.deliveries import Work
+
+log = telemetry.logger(__name__)
+
+Progress = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class WorkPolicy:
+    """How a worker process works: plain values, and ways to ask.
+
+    Attributes:
+        work_for: a batch is handed back after this much work, so that no claim lasts for ever.
+        stop_grace: how long a stopping process waits for replies.
+        stopping: asked often; True once the process should come to an end.
+        jitter: a number in [-1, 1] for every retry.
+    """
+
+    retry: RetryPolicy
+    work_for: timedelta
+    stop_grace: timedelta
+    stopping: Callable[[], bool]
+    jitter: Callable[[], float]
+    clock: Clock
+
+
+class Executor:
+    """One worker process's hands. Its event loop, sessions and ledger thread live as long as the process."""
+
+    def __init__(
+        self,
+        database: Database,
+        wire: Wire,
+        press: LetterPress,
+        dispatcher: Dispatcher,
+        rest: RelayRest,
+        *,
+        owner: Owner,
+        policy: WorkPolicy,
+        loop_factory: Callable[[], asyncio.AbstractEventLoop] | None = None,
+        progress: Progress = lambda _: None,
+    ) -> None:
+        self._database = database
+        self._wire = wire
+        self._press = press
+        self._dispatcher = dispatcher
+        self._rest = rest
+        self._owner = owner
+        self._policy = policy
+        self._progress = progress
+        self._restarter = Restarter(database)
+        self._runner = asyncio.Runner(loop_factory=loop_factory)
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="ledger")
+
+    def work(self, batch_id: int) -> str:
+        """Work one batch; a line for a watcher that says what became of it.
+
+        A ring that is late, repeated or for a batch of somebody else's finds nothing to claim, and that is all.
+        """
+        if self._policy.stopping():
+            return "this worker is stopping"
+        self._restarter.of_process(self._owner.process)
+        with self._database.begin() as tx:
+            held = batches.claim(tx, batch_id, owner=self._owner)
+            if held is None:
+                return "nothing to claim"
+            facts = content.of_mailing(tx, held.mailing_id)
+            works = deliveries.worklist(tx, held)
+        log.info("batch.claimed", batch_id=batch_id, fence=held.fence, deliveries=len(works))
+        try:
+            return self._work(held, facts, works)
+        except LeaseLost as lost:
+            log.warning("batch.lease_lost", batch_id=lost.batch_id, fence=lost.fence)
+            return "the lease was lost"
+        finally:
+            self._dispatcher.top_up(facts.lane)
+
+    def close(self) -> None:
+        """End the sessions politely, the loop and the thread."""
+        self._runner.run(self._wire.close())
+        self._runner.close()
+        self._thread.shutdown()
+
+    def _work(self, held: Claim, facts: MailingFacts, works: list[Work]) -> str:
+        ledger = Ledger(self._database, held, relay=self._wire.relay, give_up=self._policy.stopping)
+        if self._rest.until is not None:
+            return self._described(facts, held, Tally(), ledger.close(rest_until=self._rest.until), "the relay rests")
+        run = self._pass(ledger, facts, works)
+        reason = self._runner.run(run.run())
+        state = ledger.close(rest_until=self._rest_after(run))
+        log.info("batch.released", batch_id=held.batch_id, fence=held.fence, state=state, reason=reason)
+        return self._described(facts, held, run.total, state, str(run.fault or ""))
+
+    def _pass(self, ledger: Ledger, facts: MailingFacts, works: list[Work]) -> Pass:
+        held, policy = ledger.held, self._policy
+        return Pass(
+            ledger,
+            self._wire,
+            WindowFeed(self._press.maker(facts, held.first_claimed_at)),
+            works,
+            PassPolicy(
+                retry=policy.retry,
+                started_at=facts.started_at,
+                work_for_s=policy.work_for.total_seconds(),
+                stop_grace_s=policy.stop_grace.total_seconds(),
+                stopping=policy.stopping,
+                jitter=policy.jitter,
+                clock=policy.clock,
+            ),
+            thread=self._thread,
+            progress=lambda total: self._progress(_counters(total)),
+        )
+
+    def _rest_after(self, run: Pass) -> datetime | None:
+        if run.fault is not None:
+            log.warning("relay.rests", relay=self._wire.relay, fault=str(run.fault))
+            return self._rest.begin()
+        if run.total.sent:
+            self._rest.end()
+        return None
+
+    @staticmethod
+    def _described(facts: MailingFacts, held: Claim, total: Tally, state: State, why: str) -> str:
+        done = f"{facts.name!r} batch {held.number}/{facts.num_batches} {state}: {_counters(total)}"
+        return f"{done} ({why})" if why else done
+
+
+def _counters(total: Tally) -> str:
+    return f"sent={total.sent} errors={total.errors} deferred={total.deferred} in_doubt={total.in_doubt}"

@@ -1,0 +1,137 @@
+"""Between the ledger and the sessions: begun deliveries go in at one side, outcomes come out at the other."""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Iterable
+
+from mailq.core.outcome import Outcome, Rejected
+from mailq.engine.ports import Letter
+from mailq.store.deliveries import Work
+
+Make = Callable[[Work], Letter | Rejected]
+
+
+class WindowFeed:
+    """The `Feed` of one pass. Lives on the event loop's thread; no step of it blocks.
+
+    A letter is made when a session takes it; one that cannot be made is an outcome at once.
+    """
+
+    def __init__(self, make: Make, may_send: Callable[[], bool] = lambda: True) -> None:
+        self._make = make
+        self._may_send = may_send
+        self._at_hand: deque[Work] = deque()
+        self._taken: dict[int, Work] = {}
+        self._results: list[tuple[Work, Outcome]] = []
+        self._waiting: deque[asyncio.Future[None]] = deque()
+        self._news: asyncio.Future[None] | None = None
+        self._enough = 1
+        self.ended = False
+
+    @property
+    def num_open(self) -> int:
+        """Begun and not yet drained: what the window is counted by."""
+        return len(self._at_hand) + len(self._taken) + len(self._results)
+
+    @property
+    def num_results(self) -> int:
+        """Outcomes that wait to be written."""
+        return len(self._results)
+
+    def begin(self, works: Iterable[Work]) -> None:
+        """Offer deliveries whose beginning the ledger has committed."""
+        self._at_hand.extend(works)
+        self._wake(len(self._at_hand))
+
+    def end(self) -> None:
+        """Give out nothing more; what was begun and not taken stays as it is in the books."""
+        self.ended = True
+        self._at_hand.clear()
+        self._wake(len(self._waiting))
+        self.nudge()
+
+    def drain(self) -> list[tuple[Work, Outcome]]:
+        """The outcomes since the last call."""
+        results, self._results = self._results, []
+        return results
+
+    async def news(self, *, enough: int, within_s: float) -> None:
+        """Wait until a commit is worth its price: `enough` outcomes are back, or some while a session starves or the feed
+        has ended; or until `nudge`, or `within_s` seconds have passed.
+
+        One wake-up for many letters: to be woken by each of them would cost more than sending it.
+        """
+        if self._is_news(enough):
+            return
+        loop = asyncio.get_running_loop()
+        self._enough, self._news = enough, loop.create_future()
+        timer = loop.call_later(within_s, self.nudge)
+        try:
+            await self._news
+        finally:
+            timer.cancel()
+            self._news = None
+
+    def nudge(self) -> None:
+        """Wake whoever waits for news."""
+        if self._news is not None and not self._news.done():
+            self._news.set_result(None)
+
+    def _is_news(self, enough: int) -> bool:
+        starving = bool(self._waiting) and not self._at_hand
+        return bool(self._results) and (len(self._results) >= enough or starving or self.ended)
+
+    def _note(self) -> None:
+        if self._news is not None and self._is_news(self._enough):
+            self.nudge()
+
+    async def take(self) -> Letter | None:
+        """The next letter, waiting for one if need be; None when no more will come."""
+        while True:
+            letter = self.take_now()
+            if letter is not None or self.ended:
+                return letter
+            waiting = asyncio.get_running_loop().create_future()
+            self._waiting.append(waiting)
+            self._note()
+            try:
+                await waiting
+            finally:
+                if waiting in self._waiting:
+                    self._waiting.remove(waiting)
+
+    def take_now(self) -> Letter | None:
+        """The next letter if one is at hand, else None."""
+        while self._at_hand:
+            work = self._at_hand.popleft()
+            made = self._make(work)
+            if isinstance(made, Letter):
+                self._taken[work.seq] = work
+                return made
+            self._results.append((work, made))
+            self._note()
+        return None
+
+    def may_send(self, letter: Letter) -> bool:
+        """Whether this process may still send."""
+        return self._may_send()
+
+    def report(self, letter: Letter, outcome: Outcome) -> None:
+        """Take down what became of a letter."""
+        self._results.append((self._taken.pop(letter.seq), outcome))
+        self._note()
+
+    def give_back(self, letter: Letter) -> None:
+        """Offer a letter to another session; after the end it stays open, to be begun in the next pass."""
+        work = self._taken.pop(letter.seq)
+        if not self.ended:
+            self._at_hand.appendleft(work)
+            self._wake(1)
+        self._note()
+
+    def _wake(self, number: int) -> None:
+        while number > 0 and self._waiting:
+            waiting = self._waiting.popleft()
+            if not waiting.done():
+                waiting.set_result(None)
+                number -= 1

@@ -1,0 +1,94 @@
+"""The books of one claimed batch, as its owner writes them: window transactions, and the release at the end."""
+
+import time
+from collections.abc import Callable, Sequence
+from datetime import datetime
+
+from mailq import telemetry
+from mailq.core.batch import Claim, State
+from mailq.core.mailing import State as MailingState
+from mailq.engine import aftermath
+from mailq.errors import BooksDiffer, Unavailable
+from mailq.store import batches, deliveries
+from mailq.store.database import Database
+from mailq.store.deliveries import Settled
+
+log = telemetry.logger(__name__)
+
+RECONNECT_EVERY_S = 0.5
+
+
+class Ledger:
+    """Writes about one claim. Every method is one transaction, blocks, and is called from one thread at a time."""
+
+    def __init__(
+        self,
+        database: Database,
+        held: Claim,
+        *,
+        relay: str,
+        give_up: Callable[[], bool] = lambda: False,
+        pause: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self.held = held
+        self._database = database
+        self._relay = relay
+        self._ledger_no = held.ledger_no
+        self._give_up = give_up
+        self._pause = pause
+
+    def commit(self, settled: Sequence[Settled], watermark: int) -> MailingState:
+        """Settle what came back and move the watermark, in one transaction; how the mailing stands.
+
+        A database that is away is waited for: what the relay answered is known here and nowhere else.
+
+        Raises:
+            LeaseLost: the batch was reclaimed; nothing was written.
+            Unavailable: the database stayed away until the process had to stop.
+        """
+        while True:
+            try:
+                return self._write(settled, watermark)
+            except Unavailable as error:
+                log.warning("ledger.commit_unanswered", batch_id=self.held.batch_id, fence=self.held.fence, error=str(error))
+                number, state = self._standing_once_back(error)
+                if number != self._ledger_no:
+                    self._ledger_no = number
+                    return state
+
+    def close(self, *, rest_until: datetime | None = None) -> State:
+        """Let go of the batch: what is left is counted again in SQL, and decides where it goes.
+
+        Raises:
+            LeaseLost: the batch was reclaimed.
+            BooksDiffer: counters and deliveries disagree; the batch stays leased for a person to look at.
+        """
+        with self._database.begin() as tx:
+            counted = batches.hold(tx, self.held)
+            after = aftermath.of_pass(tx, self.held, rest_until=rest_until)
+            recounted = (after.left.pending, after.left.deferred)
+            if recounted != counted:
+                raise BooksDiffer(
+                    f"batch {self.held.batch_id}: counters say {counted}, deliveries {recounted} (pending, deferred)"
+                )
+            batches.release(tx, self.held, after.state, due_at=after.due_at, skipped=after.skipped, deferred=after.deferred)
+        aftermath.finish_mailing(self._database, self.held.mailing_id, after.state)
+        return after.state
+
+    def _write(self, settled: Sequence[Settled], watermark: int) -> MailingState:
+        with self._database.begin() as tx:
+            state = batches.advance(
+                tx, self.held, ledger_no=self._ledger_no, watermark=watermark, tally=deliveries.tally(settled)
+            )
+            deliveries.settle(tx, self.held, settled, relay=self._relay)
+        self._ledger_no += 1
+        return state
+
+    def _standing_once_back(self, first: Unavailable) -> tuple[int, MailingState]:
+        while not self._give_up():
+            try:
+                with self._database.begin() as tx:
+                    return batches.standing(tx, self.held)
+            except Unavailable:
+                self._pause(RECONNECT_EVERY_S)
+        raise first

@@ -1,0 +1,57 @@
+"""Takes over what a dead worker process held: its open set is in doubt, the rest is ready for the next one."""
+
+from collections.abc import Callable, Sequence
+
+from sqlalchemy import Connection
+
+from mailq import telemetry
+from mailq.core.batch import Claim
+from mailq.core.outcome import Doubt
+from mailq.engine import aftermath
+from mailq.store import batches, deliveries
+from mailq.store.database import Database
+
+log = telemetry.logger(__name__)
+
+Seen = Callable[[Connection], Sequence[Claim]]
+
+
+class Restarter:
+    """Reclaims batches. The fence rises with each reclaim, so a process wrongly believed dead does no harm."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def former_incarnations(self, server_id: int, incarnation: int) -> int:
+        """Reclaim what earlier starts of a server left leased; how many batches."""
+        return self._reclaim_all(lambda tx: batches.leased_before(tx, server_id, incarnation), Doubt.WORKER_KILLED)
+
+    def of_process(self, process: str) -> int:
+        """Reclaim what is leased to a process of which it does not know: a claim whose reply was lost; how many batches."""
+        return self._reclaim_all(lambda tx: batches.leased_by_process(tx, process), Doubt.WORKER_KILLED)
+
+    def _reclaim_all(self, seen: Seen, reason: Doubt) -> int:
+        with self._database.begin() as tx:
+            found = seen(tx)
+        return sum(self._reclaim(one, reason) for one in found)
+
+    def _reclaim(self, seen: Claim, reason: Doubt) -> bool:
+        with self._database.begin() as tx:
+            watermark = batches.seize(tx, seen)
+            if watermark is None:
+                return False
+            begun = deliveries.open_set(tx, seen, watermark=watermark)
+            doubt = deliveries.doubt(tx, seen, begun, reason)
+            after = aftermath.of_pass(tx, seen)
+            batches.reclaim(
+                tx,
+                seen,
+                after.state,
+                due_at=after.due_at,
+                in_doubt=doubt.in_doubt,
+                deferred=doubt.deferred + after.deferred,
+                skipped=after.skipped,
+            )
+        log.info("batch.reclaimed", batch_id=seen.batch_id, fence=seen.fence, in_doubt=doubt.in_doubt, reason=reason)
+        aftermath.finish_mailing(self._database, seen.mailing_id, after.state)
+        return True

@@ -1,0 +1,73 @@
+"""The recurring work of the leading warden. Every step tolerates two leaders, and finds for itself what there is to do."""
+
+from collections.abc import Callable
+
+from mailq import telemetry
+from mailq.engine.aftermath import SKIP_THE_REST
+from mailq.engine.dispatcher import Dispatcher
+from mailq.errors import MailqError
+from mailq.store import batches, endings, partitions, recipients, schedule
+from mailq.store.database import Database
+
+log = telemetry.logger(__name__)
+
+PARTITIONS_AHEAD = 3
+BATCHES_A_TICK = 200
+
+
+class Upkeep:
+    """One tick: what is due becomes ready, what is ready is rung for, what is over is ended."""
+
+    def __init__(self, database: Database, dispatcher: Dispatcher) -> None:
+        self._database = database
+        self._dispatcher = dispatcher
+
+    def tick(self) -> None:
+        """Do every step once; a step that fails is logged and leaves the others their turn."""
+        for step in (
+            self._make_partitions,
+            self._start_scheduled,
+            self._expire,
+            self._end_batches,
+            self._wake_due,
+            self._finish_overlooked,
+            self._dispatcher.heed_a_flush,
+            self._dispatcher.ring_all,
+        ):
+            self._try(step)
+
+    def _try(self, step: Callable[[], object]) -> None:
+        try:
+            step()
+        except MailqError as error:
+            log.warning("upkeep.step_failed", step=step.__name__, error=str(error))
+
+    def _make_partitions(self) -> None:
+        with self._database.begin() as tx:
+            made = partitions.ensure(tx, months_ahead=PARTITIONS_AHEAD)
+        if made:
+            log.info("upkeep.partitions_made", partitions=made)
+
+    def _start_scheduled(self) -> None:
+        with self._database.begin() as tx:
+            schedule.start_due(tx)
+
+    def _expire(self) -> None:
+        with self._database.begin() as tx:
+            schedule.expire_due(tx)
+
+    def _end_batches(self) -> None:
+        with self._database.begin() as tx:
+            ended = schedule.with_batches_to_end(tx)
+        for mailing_id, state in ended:
+            with self._database.begin() as tx:
+                recipients.skip_unleased(tx, mailing_id, SKIP_THE_REST[state], limit=BATCHES_A_TICK)
+
+    def _wake_due(self) -> None:
+        with self._database.begin() as tx:
+            batches.wake_due(tx)
+
+    def _finish_overlooked(self) -> None:
+        with self._database.begin() as tx:
+            for mailing_id in endings.overlooked(tx):
+                endings.finish_mailing(tx, mailing_id)

@@ -1,0 +1,281 @@
+"""Mailings: made, found, listed, stepped from state to state. Their books are the sum over their batches, never a count."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import BigInteger, Connection, Row, Select, column, func, select, table, text, update
+from sqlalchemy.dialects.postgresql import insert as insert_or
+from sqlalchemy.exc import DBAPIError
+
+from mailq.core.mailing import NEXT, Books, DoubtPolicy, Lane, State, mailing_id
+from mailq.core.transitions import require
+from mailq.errors import Conflict, NotFound
+from mailq.store import partitions
+from mailq.store.database import Database, db_now
+from mailq.store.tables import mailing, organization
+
+_BOOKS: Any = table(
+    "mailing_books",
+    *(column(name, BigInteger) for name in ("mailing_id", *Books.__dataclass_fields__, "num_batches", "num_batches_done")),
+)
+_SHOWN = [each for each in mailing.c if each.name not in {"content", "organization_id"}]
+_PREFIX_AT_LEAST = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """What a new mailing is made of; see the columns of `mailing`."""
+
+    public_id: str
+    organization: str
+    key: str | None
+    name: str
+    lane: Lane
+    doubt_policy: DoubtPolicy
+    content: Mapping[str, Any]
+    content_digest: str
+    source_digest: str
+    batch_size: int
+    scheduled_at: datetime | None = None
+    expires_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Mailing:
+    """A mailing as its row has it, without the content."""
+
+    id: int
+    public_id: str
+    key: str | None
+    name: str
+    state: State
+    lane: Lane
+    doubt_policy: DoubtPolicy
+    content_digest: str
+    source_digest: str
+    batch_size: int
+    num_loaded: int
+    created_at: datetime
+    scheduled_at: datetime | None
+    started_at: datetime | None
+    finished_at: datetime | None
+    expires_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """A mailing with its books and how many of its batches are done."""
+
+    mailing: Mailing
+    books: Books
+    num_batches: int
+    num_batches_done: int
+
+
+def create(tx: Connection, draft: Draft, *, now: datetime | None = None) -> Mailing | None:
+    """Make a mailing in state `loading`; None if the organization has one of this key already.
+
+    Its id carries the month by the database's clock, and the month's partition of `delivery` is made if it is missing.
+    Waits for a transaction that is just making one of the same key.
+
+    Raises:
+        NotFound: there is no such organization.
+    """
+    organization_id = tx.execute(select(organization.c.id).where(organization.c.name == draft.organization)).scalar_one_or_none()
+    if organization_id is None:
+        raise NotFound(f"there is no organization `{draft.organization}`")
+    moment = tx.execute(select(db_now(now))).scalar_one()
+    partitions.ensure(tx, now=moment)
+    number = tx.execute(select(func.nextval("mailing_number"))).scalar_one()
+    values = {name: getattr(draft, name) for name in draft.__slots__ if name not in {"organization", "content"}}
+    statement = (
+        insert_or(mailing)
+        .values(
+            id=mailing_id(moment, number),
+            organization_id=organization_id,
+            state=State.LOADING,
+            content=dict(draft.content),
+            created_at=moment,
+            **values,
+        )
+        .on_conflict_do_nothing(index_elements=["organization_id", "key"])
+        .returning(*_SHOWN)
+    )
+    row = tx.execute(statement).one_or_none()
+    return None if row is None else _mailing(row)
+
+
+def by_key(tx: Connection, organization_name: str, key: str) -> Mailing | None:
+    """The mailing an organization made with this key."""
+    statement = (
+        select(*_SHOWN)
+        .join(organization, organization.c.id == mailing.c.organization_id)
+        .where(organization.c.name == organization_name, mailing.c.key == key)
+    )
+    row = tx.execute(statement).one_or_none()
+    return None if row is None else _mailing(row)
+
+
+def get(tx: Connection, mailing_id: int, *, lock: bool = False) -> Mailing:
+    """A mailing by its inner id; with `lock` its row is held until the end of the transaction.
+
+    Raises:
+        NotFound: it is gone.
+    """
+    statement = select(*_SHOWN).where(mailing.c.id == mailing_id)
+    row = tx.execute(statement.with_for_update() if lock else statement).one_or_none()
+    if row is None:
+        raise NotFound("the mailing is gone: somebody dropped it")
+    return _mailing(row)
+
+
+def find(tx: Connection, reference: str) -> Mailing:
+    """The mailing somebody means: by public id, by key, or by the beginning of a public id (8 characters or more).
+
+    Raises:
+        NotFound: none is meant.
+        Conflict: several are.
+    """
+    for matches in (mailing.c.public_id == reference, mailing.c.key == reference, _begins_with(reference)):
+        rows = tx.execute(select(*_SHOWN).where(matches).order_by(mailing.c.id.desc()).limit(3)).all()
+        if len(rows) > 1:
+            ids = ", ".join(row.public_id for row in rows)
+            raise Conflict(f"`{reference}` may mean several mailings ({ids}, …); write the whole id")
+        if rows:
+            return _mailing(rows[0])
+    raise NotFound(f"there is no mailing `{reference}`; `mailqctl mailing list` shows what there is")
+
+
+def content_of(tx: Connection, mailing_id: int) -> dict[str, Any]:
+    """The frozen content, as `Content.as_mapping` wrote it.
+
+    Raises:
+        NotFound: the mailing is gone.
+    """
+    found = tx.execute(select(mailing.c.content).where(mailing.c.id == mailing_id)).scalar_one_or_none()
+    if found is None:
+        raise NotFound("the mailing is gone: somebody dropped it")
+    return dict(found)
+
+
+def summaries(
+    tx: Connection,
+    *,
+    limit: int = 50,
+    before: int | None = None,
+    states: Sequence[State] = (),
+    organization_name: str | None = None,
+) -> list[Summary]:
+    """Mailings with their books, the newest first.
+
+    Args:
+        before: the inner id of the last one of the page before (keyset: a page stays what it is while others are made).
+        states: only these; all when empty.
+    """
+    statement = _with_books().order_by(mailing.c.id.desc()).limit(limit)
+    if before is not None:
+        statement = statement.where(mailing.c.id < before)
+    if states:
+        statement = statement.where(mailing.c.state.in_(states))
+    if organization_name is not None:
+        of = select(organization.c.id).where(organization.c.name == organization_name).scalar_subquery()
+        statement = statement.where(mailing.c.organization_id == of)
+    return [_summary(row) for row in tx.execute(statement)]
+
+
+def summary(tx: Connection, mailing_id: int) -> Summary:
+    """One mailing with its books, both of the same moment.
+
+    Raises:
+        NotFound: it is gone.
+    """
+    row = tx.execute(_with_books().where(mailing.c.id == mailing_id)).one_or_none()
+    if row is None:
+        raise NotFound("the mailing is gone: somebody dropped it")
+    return _summary(row)
+
+
+def books(tx: Connection, mailing_id: int) -> Books:
+    """The books of a mailing: the sum over its batches; all zero while it has none."""
+    row = tx.execute(select(_BOOKS).where(_BOOKS.c.mailing_id == mailing_id)).one_or_none()
+    return Books() if row is None else _books(row)
+
+
+def step(tx: Connection, mailing_id: int, to: State, *, now: datetime | None = None) -> Mailing:
+    """Lock a mailing and take it to another state.
+
+    Raises:
+        NotFound: it is gone.
+        IllegalStep: the core knows no such step from where it stands.
+    """
+    before = get(tx, mailing_id, lock=True)
+    require(NEXT, before.state, to)
+    moment = db_now(now)
+    ended = to in {State.FINISHED, State.CANCELLED, State.EXPIRED}
+    values: dict[str, Any] = {"state": to, "finished_at": moment if ended else None}
+    if to is State.RUNNING:
+        values["started_at"] = func.coalesce(mailing.c.started_at, moment)
+    row = tx.execute(update(mailing).where(mailing.c.id == mailing_id).values(**values).returning(*_SHOWN)).one()
+    return _mailing(row)
+
+
+def note_loaded(tx: Connection, mailing_id: int, *, before: int, after: int) -> bool:
+    """Count records as loaded; False if the mailing is no longer loading, or somebody else has loaded since.
+
+    First statement of a chunk's transaction: it locks the row against a cancel and against a second loader.
+    """
+    expected = (mailing.c.id == mailing_id, mailing.c.state == State.LOADING, mailing.c.num_loaded == before)
+    return tx.execute(update(mailing).where(*expected).values(num_loaded=after)).rowcount == 1
+
+
+@contextmanager
+def loading(database: Database, mailing_id: int) -> Iterator[bool]:
+    """Be the only loader of a mailing, as long as this process lives; False if another one is.
+
+    An advisory lock of the session: it goes with the process. It keeps two loaders out of each other's way; what keeps the
+    books right is the guard in `note_loaded`.
+    """
+    with database.begin():
+        pass  # an unreachable database is told in words
+    with database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as session:
+        held = bool(session.execute(select(func.pg_try_advisory_lock(mailing_id))).scalar_one())
+        try:
+            yield held
+        finally:
+            if held:
+                _unlock(session, mailing_id)
+
+
+def _unlock(session: Connection, mailing_id: int) -> None:
+    try:
+        session.execute(select(func.pg_advisory_unlock(mailing_id)))
+    except DBAPIError:
+        session.invalidate()  # the session is gone, and the lock with it
+
+
+def _begins_with(reference: str) -> Any:
+    return mailing.c.public_id.startswith(reference, autoescape=True) if len(reference) >= _PREFIX_AT_LEAST else text("false")
+
+
+def _with_books() -> Select[Any]:
+    # Lateral, so that a page of mailings sums up its own batches and not everybody's.
+    sums = select(_BOOKS).where(_BOOKS.c.mailing_id == mailing.c.id).lateral("sums")
+    counted = [each for each in sums.c if each.name != "mailing_id"]
+    return select(*_SHOWN, *counted).select_from(mailing.outerjoin(sums, text("true")))
+
+
+def _mailing(row: Row[Any]) -> Mailing:
+    values = {name: getattr(row, name) for name in Mailing.__slots__}
+    values |= {"state": State(row.state), "lane": Lane(row.lane), "doubt_policy": DoubtPolicy(row.doubt_policy)}
+    return Mailing(**values)
+
+
+def _books(row: Row[Any]) -> Books:
+    return Books(**{name: int(getattr(row, name) or 0) for name in Books.__dataclass_fields__})
+
+
+def _summary(row: Row[Any]) -> Summary:
+    return Summary(_mailing(row), _books(row), int(row.num_batches or 0), int(row.num_batches_done or 0))

@@ -1,0 +1,62 @@
+"""The working parts of a worker process, wired when its first task needs them: nothing of the parent's is shared by fork."""
+
+import os
+from dataclasses import dataclass
+from functools import lru_cache
+
+from celery import current_task
+
+from mailq import bootstrap
+from mailq.clock import Clock
+from mailq.engine.executor import Executor
+from mailq.engine.restarter import Restarter
+from workers import lifecycle
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What the tasks call."""
+
+    executor: Executor
+    restarter: Restarter
+
+    def take_over(self) -> str:
+        """Reclaim what former incarnations of this server left leased."""
+        membership = lifecycle.membership()
+        taken = self.restarter.former_incarnations(membership.server_id, membership.incarnation)
+        return f"{taken} batches reclaimed"
+
+
+def parts() -> Parts:
+    """This process's parts."""
+    return _of_process(os.getpid())
+
+
+@lru_cache(maxsize=1)
+def _of_process(pid: int) -> Parts:
+    membership = lifecycle.membership()
+    database = bootstrap.database(membership.settings, application=f"mailq worker {pid}")
+    executor = bootstrap.executor(
+        membership.settings,
+        database,
+        owner=membership.owner,
+        stopping=lambda: membership.board.says_stop,
+        progress=Progress(Clock()).report,
+    )
+    return Parts(executor, Restarter(database))
+
+
+class Progress:
+    """Tells Flower how far a batch is, at most once a second."""
+
+    def __init__(self, clock: Clock, every_s: float = 1.0) -> None:
+        self._clock = clock
+        self._every_s = every_s
+        self._next = 0.0
+
+    def report(self, text: str) -> None:
+        """Send a task-progress event for the task that runs, unless one was sent just now."""
+        now = self._clock.monotonic()
+        if now >= self._next and current_task:
+            self._next = now + self._every_s
+            current_task.send_event("task-progress", result=text)
