@@ -1,0 +1,35 @@
+"""`./run test [--all] [pytest arguments]`: every tier in one pytest run, the fast ones first; exits with pytest's code.
+
+Without paths everything runs but what is marked `slow`; `--all` runs that too.
+"""
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+HERE = Path(__file__).parent
+TIERS = ("unit", "architecture", "contract", "integration", "scenarios")
+FAST_TIERS = ("unit", "architecture")
+
+
+def arguments(given: Sequence[str]) -> list[str]:
+    """What pytest is told for what `./run test` was told."""
+    words = [word for word in given if word != "--all"]
+    paths = [word for word in words if not word.startswith("-") and Path(word.partition("::")[0]).exists()]
+    chosen = paths or [str(HERE / tier) for tier in TIERS if (HERE / tier).is_dir()]
+    options = [] if "--all" in given or "-m" in words else ["-m", "not slow"]
+    if all(_is_fast(path) for path in chosen):
+        # pytest-celery takes three seconds to load, more than these tiers take to run.
+        options += ["-p", "no:celery"]
+    return [*options, *(word for word in words if word not in paths), *chosen]
+
+
+def _is_fast(path: str) -> bool:
+    where = Path(path.partition("::")[0]).resolve()
+    return any(where.is_relative_to(HERE / tier) for tier in FAST_TIERS)
+
+
+if __name__ == "__main__":
+    sys.exit(pytest.main(arguments(sys.argv[1:])))

@@ -1,0 +1,1 @@
+"""What the tests share: servers, databases, a sink, and the one way to wait."""

@@ -1,0 +1,29 @@
+"""The one place where tests wait: for a condition, never for a time."""
+
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+_POLL_SECONDS = 0.005
+
+Value = TypeVar("Value")
+
+
+def eventually(condition: Callable[[], Value], within: float = 10.0) -> Value:
+    """Ask until the answer is true, and return it. A failed assertion inside counts as "not yet".
+
+    Raises:
+        AssertionError: the deadline passed; carries the condition's last answer or failure.
+    """
+    deadline = time.monotonic() + within
+    while True:
+        try:
+            answer = condition()
+            failure = None
+        except AssertionError as error:
+            answer, failure = None, error
+        if answer:
+            return answer
+        if time.monotonic() > deadline:
+            raise AssertionError(f"not within {within:g} s; the last answer was {answer!r}") from failure
+        time.sleep(_POLL_SECONDS)
