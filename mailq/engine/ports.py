@@ -39,13 +39,16 @@ class Feed(Protocol):
     """
 
     async def take(self) -> Letter | None:
-        """The next letter, waiting for one if need be; None when no more will come."""
+        """The next letter, waiting for one if need be; None when no more will come. Cancelling it loses no letter."""
 
     def take_now(self) -> Letter | None:
         """The next letter if one is at hand, else None: for pipelining it behind another."""
 
     def may_send(self, letter: Letter) -> bool:
-        """Whether this process may still send: asked before MAIL and again right before the final dot."""
+        """Whether this process may still send: asked before MAIL and again right before the final dot.
+
+        After a no, this letter is given back, nothing more is taken, and `carry` returns when what is under way has ended.
+        """
 
     def report(self, letter: Letter, outcome: Outcome) -> None:
         """Say what became of a letter."""
@@ -66,7 +69,9 @@ class Wire(Protocol):
         """How many letters can be under way at once."""
 
     async def carry(self, feed: Feed) -> None:
-        """Carry letters until the feed has no more. Sessions stay open for the next call.
+        """Carry letters until the feed has no more, or says no to `may_send`. Sessions stay open for the next call.
+
+        Cancelled, it drops what is under way: letters past their dot are reported in doubt, the others given back.
 
         Raises:
             RelayFault: the relay should rest; every letter taken has been reported or given back.

@@ -1,0 +1,395 @@
+"""One open session carrying letters, pipelined (RFC 2920), with at most one of them past its dot and unanswered.
+
+Body and final dot of a letter leave together with MAIL, RCPT and DATA of the next: RFC 2920 section 3.1 wants DATA to be the
+last command of a group and allows message content to be its first. So a letter costs one write, one read and one round trip.
+What is certain when a session breaks follows from it: the letter past its dot is in doubt, the one behind it was not accepted.
+"""
+
+import asyncio
+from collections import deque
+
+from mailq.core.classify import classify
+from mailq.core.outcome import Doubt, Reply, Stage, Unknown
+from mailq.engine.ports import Letter
+from mailq.transports.smtp.connection import Connection
+from mailq.transports.smtp.desk import Awaited, Desk
+from mailq.transports.smtp.envelope import mail_command, rcpt_command, refusal, stuffed
+from mailq.transports.smtp.extensions import Extensions
+from mailq.transports.smtp.opening import Opening, readable
+from mailq.transports.smtp.options import SmtpOptions
+from mailq.transports.smtp.replies import RawReply
+
+LARGE_BODY_BYTES = 32 * 1024
+"""From this size on the dot waits until the body has left, so that a connection lost in the middle leaves no doubt."""
+
+
+_ENVELOPE = (Awaited.MAIL, Awaited.RCPT, Awaited.DATA)
+_CLOSED = "the relay closed the connection"
+_OUT_OF_STEP = "the relay's replies are out of step with what it was asked"
+
+
+class Session:
+    """One SMTP session. `carry` is for one letter and all that can be pipelined behind it."""
+
+    def __init__(self, connection: Connection, extensions: Extensions, options: SmtpOptions) -> None:
+        self._connection = connection
+        self._extensions = extensions
+        self._options = options
+        self._command_wait = options.command_timeout.total_seconds()
+        self._dot_wait = options.dot_timeout.total_seconds()
+        # Heard and not yet looked at; `_more` says that a piece of a reply is behind them.
+        self._inbox: deque[RawReply] = deque()
+        self._more = False
+        # Which replies are due, in order, and what will be sent when its turn comes.
+        self._awaited: deque[Awaited] = deque()
+        self._unsent: deque[tuple[tuple[Awaited, ...], bytes]] = deque()
+        # The letter whose dot has left, the one whose envelope or body has, and one that was taken to go behind it.
+        self._past_dot: Letter | None = None
+        self._letter: Letter | None = None
+        self._following: Letter | None = None
+        self._refusal: Reply | None = None
+        self._body_leaving = False
+        self._needs_reset = False
+        self._answered = 0
+        self._begun = 0
+        self._desk: Desk | None = None
+        self._done: asyncio.Future[None] | None = None
+        self._goodbye: asyncio.Future[None] | None = None
+        connection.listener = self
+
+    @classmethod
+    async def open(cls, options: SmtpOptions) -> "Session":
+        """Open a session.
+
+        Raises:
+            NoSession: it could not be opened.
+        """
+        opening = Opening(options)
+        extensions = await opening.open()
+        return cls(opening.connection, extensions, options)
+
+    @property
+    def usable(self) -> bool:
+        """Whether the session can take a letter: open, nothing unread, not used up."""
+        return self._has_room and self._connection.quiet
+
+    @property
+    def of_use(self) -> bool:
+        """Whether the session stands, or at least brought an answer about a letter."""
+        return self._connection.open or self._answered > 0
+
+    @property
+    def _has_room(self) -> bool:
+        return self._begun < self._options.messages_per_session
+
+    async def carry(self, letter: Letter, desk: Desk) -> None:
+        """Carry a letter and those the desk has at hand behind it; return when none is held any more.
+
+        Cancelled, it drops the connection: a letter past its dot is in doubt, others are given back.
+        """
+        self._desk = desk
+        self._done = asyncio.get_running_loop().create_future()
+        try:
+            self._following = letter
+            self._begin_following()
+            if self._connection.open:
+                self._go_on()
+            else:
+                self._break(_CLOSED)
+            await self._done
+        except BaseException:
+            self._drop()
+            raise
+        finally:
+            self._desk = self._done = None
+
+    async def quit(self) -> None:
+        """End politely, within `quit_timeout`."""
+        if not self._connection.open:
+            return
+        self._goodbye = asyncio.get_running_loop().create_future()
+        self._connection.send(b"QUIT\r\n")
+        self._connection.expect_within(self._options.quit_timeout.total_seconds())
+        try:
+            await self._goodbye
+        finally:
+            self._connection.abort()
+
+    def abandon(self) -> None:
+        """End at once, without a word."""
+        self._connection.abort()
+
+    # What the connection tells.
+
+    def heard(self, replies: list[RawReply], more: bool) -> None:
+        """Replies arrived: take each for what is due, then go on."""
+        if self._desk is None:
+            self._end_idle()
+            return
+        self._inbox.extend(replies)
+        self._more = more
+        while self._inbox and self._connection.open:
+            if self._awaited:
+                self._take(self._awaited.popleft(), self._inbox.popleft())
+            else:
+                self._unasked()
+        if self._connection.open:
+            self._go_on()
+
+    def garbled(self, what: str) -> None:
+        """What came is no reply; it cannot be known what belongs to what any more."""
+        self._end_idle() if self._desk is None else self._break(what)
+
+    def expired(self) -> None:
+        """A whole reply did not come in time; or nobody needed this session."""
+        if self._desk is not None:
+            self._break(f"no reply to {self._stage} in time", doubt=Doubt.TIMEOUT)
+        elif self._goodbye is None:
+            self._connection.send(b"QUIT\r\n")
+            self._connection.close()
+        else:
+            self._end_idle()
+
+    def drained(self) -> None:
+        """A large body has left: its dot may follow."""
+        if not self._body_leaving:
+            return
+        try:
+            self._send_dot(b"")
+            if self._connection.open:
+                self._go_on()
+        except Exception as error:
+            # asyncio would only log it, and the letter would wait for its deadline.
+            self.lost(error)
+            raise
+
+    def lost(self, error: Exception | None) -> None:
+        """The connection is gone, or an error of ours made asyncio drop it."""
+        if self._done is None or self._done.done():
+            self._end_idle()
+        elif error is None or isinstance(error, OSError):
+            self._break(_CLOSED)
+        else:
+            self._done.set_exception(error)
+            self._drop()
+
+    # What a reply means.
+
+    def _take(self, awaited: Awaited, reply: RawReply) -> None:
+        if reply.code == 421:
+            stage = awaited.value if isinstance(awaited.value, Stage) else Stage.MAIL
+            self._break(f"{reply.code} {readable(reply)}", reply=Reply(stage, reply.code, readable(reply)))
+        elif awaited is Awaited.DOT:
+            self._dot_answered(reply)
+        elif awaited is Awaited.MAIL or awaited is Awaited.RCPT:
+            self._path_answered(awaited, reply)
+        elif awaited is Awaited.DATA:
+            self._data_answered(reply)
+        elif awaited is Awaited.RESET and not 200 <= reply.code < 300:
+            self._break(_OUT_OF_STEP)
+
+    def _dot_answered(self, reply: RawReply) -> None:
+        letter = self._past_dot
+        if letter is None or 300 <= reply.code < 400:
+            self._break(_OUT_OF_STEP)
+            return
+        self._past_dot = None
+        self._settle(letter, Reply(Stage.DOT, reply.code, readable(reply)))
+
+    def _path_answered(self, awaited: Awaited, reply: RawReply) -> None:
+        if 300 <= reply.code < 400:
+            self._break(_OUT_OF_STEP)
+        elif reply.code >= 400 and self._refusal is None:
+            self._refusal = Reply(Stage(awaited.value), reply.code, readable(reply))
+            if not self._extensions.pipelining:
+                self._unsent.clear()
+                self._refuse()
+
+    def _data_answered(self, reply: RawReply) -> None:
+        if reply.code < 300:
+            self._break(_OUT_OF_STEP)
+        elif reply.code >= 400:
+            # After a refused MAIL or RCPT this says no more than they did (RFC 2920 section 3.1).
+            self._refusal = self._refusal or Reply(Stage.DATA, reply.code, readable(reply))
+            self._refuse()
+        elif self._inbox or self._more:
+            self._unasked()
+        elif self._refusal is None:
+            self._send_body()
+        elif self._refusal.stage is Stage.RCPT:
+            # RFC 2920 section 3.1: no recipient was taken, yet the relay waits for content: end it at once.
+            self._unsent.append(((Awaited.LONE_DOT,), b".\r\n"))
+            self._refuse()
+        else:
+            self._break(_OUT_OF_STEP)
+
+    def _unasked(self) -> None:
+        """The relay said something before it was asked: what it was about is our guess, except in the middle of a body."""
+        reply = self._inbox.popleft() if self._inbox else None
+        if reply is None or reply.code < 400:
+            self._break("the relay said more than it was asked")
+            return
+        said = Reply(Stage.BODY, reply.code, readable(reply))
+        if reply.code != 421 and self._letter is not None and self._refusal is None:
+            self._refusal = said
+        self._break(f"{said} (before it was asked)", reply=said if reply.code == 421 else None)
+
+    # What we say.
+
+    def _begin_following(self) -> None:
+        """Queue the envelope of the letter in `_following`, or of the next at hand that can be offered to this relay."""
+        desk = self._at_desk
+        while (letter := self._following) is not None:
+            refused = refusal(letter, self._extensions)
+            if refused is None and desk.may_send(letter):
+                self._letter, self._following = letter, None
+                self._queue_envelope(letter)
+                return
+            self._following = None
+            if refused is None:
+                desk.give_back(letter)
+                return
+            desk.report(letter, refused)
+            self._following = desk.next_letter()
+
+    def _queue_envelope(self, letter: Letter) -> None:
+        self._begun += 1
+        if self._needs_reset:
+            # A refused letter may have left the relay in the middle of a transaction.
+            self._needs_reset = False
+            self._unsent.append(((Awaited.RESET,), b"RSET\r\n"))
+        commands = (mail_command(letter, self._extensions), rcpt_command(letter), b"DATA\r\n")
+        if self._extensions.pipelining:
+            self._unsent.append((_ENVELOPE, b"".join(commands)))
+        else:
+            self._unsent.extend(((awaited,), command) for awaited, command in zip(_ENVELOPE, commands, strict=True))
+
+    def _send_body(self) -> None:
+        assert self._letter is not None
+        body = stuffed(self._letter.content)
+        if len(body) < LARGE_BODY_BYTES:
+            self._send_dot(body)
+            return
+        self._body_leaving = True
+        self._connection.expect_within(self._dot_wait)
+        self._connection.send(body)
+        if self._connection.flushed:
+            self._send_dot(b"")
+
+    def _send_dot(self, body: bytes) -> None:
+        """Send the dot, the body before it, and behind it the envelope of a letter at hand."""
+        letter, desk = self._letter, self._at_desk
+        assert letter is not None
+        if self._extensions.pipelining and self._has_room:
+            self._following = desk.next_letter()
+        if not desk.may_send(letter):
+            self._drop()
+            return
+        self._body_leaving = False
+        self._past_dot, self._letter = letter, None
+        self._begin_following()
+        self._awaited.append(Awaited.DOT)
+        self._flush(body + b".\r\n")
+
+    def _flush(self, data: bytes = b"") -> None:
+        """Send `data` and what may go behind it: everything queued, or without PIPELINING one command when nothing is due."""
+        while self._unsent and (self._extensions.pipelining or not self._awaited):
+            awaited, command = self._unsent.popleft()
+            self._awaited.extend(awaited)
+            data += command
+        if data:
+            self._connection.send(data)
+
+    def _go_on(self) -> None:
+        """Send what is queued, take a further letter if none is held, and set the deadline of the next reply."""
+        self._flush()
+        if not self._awaited and not self._body_leaving:
+            self._following = self._at_desk.next_letter() if self._has_room else None
+            self._begin_following()
+            self._flush()
+        if self._awaited:
+            self._connection.expect_within(self._dot_wait if self._awaited[0] is Awaited.DOT else self._command_wait)
+        elif not self._body_leaving:
+            self._connection.expect_within(self._options.idle_limit.total_seconds())
+            self._finish()
+
+    # What becomes of letters.
+
+    @property
+    def _at_desk(self) -> Desk:
+        assert self._desk is not None
+        return self._desk
+
+    @property
+    def _stage(self) -> Stage:
+        if self._body_leaving:
+            return Stage.BODY
+        due = self._awaited[0].value if self._awaited else Stage.MAIL
+        return due if isinstance(due, Stage) else Stage.MAIL
+
+    def _settle(self, letter: Letter, reply: Reply) -> None:
+        self._answered += 1
+        self._at_desk.report(letter, classify(reply))
+
+    def _refuse(self) -> None:
+        letter, reply = self._letter, self._refusal
+        assert letter is not None
+        assert reply is not None
+        self._letter = self._refusal = None
+        self._needs_reset = True
+        self._settle(letter, reply)
+
+    def _break(self, reason: str, *, reply: Reply | None = None, doubt: Doubt = Doubt.RELAY_CLOSED) -> None:
+        """The relay ended the session, or made it useless: judge what it holds by how far each letter had come.
+
+        `reply` is a 421 and answers the first letter held. A used session that the relay merely closes is worn out, not at
+        fault.
+        """
+        self._connection.abort()
+        desk, worn_out = self._at_desk, (reason == _CLOSED or reply is not None) and self._answered > 0
+        said = reply or Reply(self._stage, 421, f"4.4.2 {reason} (mailq)")
+        past_dot, letter, answered = self._past_dot, self._letter, self._refusal
+        self._past_dot = self._letter = self._refusal = None
+        try:
+            if past_dot is not None and reply is None:
+                desk.report(past_dot, Unknown(doubt))
+            elif past_dot is not None:
+                desk.broke_off(past_dot, said, fresh=self._answered == 0)
+            if letter is not None and answered is not None:
+                desk.report(letter, classify(answered))
+            elif letter is not None and past_dot is not None:
+                desk.give_back(letter)
+            elif letter is not None:
+                desk.broke_off(letter, said, fresh=self._answered == 0)
+            if not worn_out or (past_dot is not None and reply is None):
+                desk.count_fault(reason)
+        finally:
+            self._drop()
+
+    def _drop(self) -> None:
+        """End the session at once, for no fault of the relay: nothing that is not past its dot was accepted."""
+        self._connection.abort()
+        desk = self._at_desk
+        past_dot, letter, following, answered = self._past_dot, self._letter, self._following, self._refusal
+        self._past_dot = self._letter = self._following = self._refusal = None
+        self._body_leaving = False
+        try:
+            if past_dot is not None:
+                desk.report(past_dot, Unknown(Doubt.TIMEOUT))
+            if letter is not None and answered is not None:
+                desk.report(letter, classify(answered))
+            elif letter is not None:
+                desk.give_back(letter)
+            if following is not None:
+                desk.give_back(following)
+        finally:
+            self._finish()
+
+    def _finish(self) -> None:
+        if self._done is not None and not self._done.done():
+            self._done.set_result(None)
+
+    def _end_idle(self) -> None:
+        self._connection.abort()
+        if self._goodbye is not None and not self._goodbye.done():
+            self._goodbye.set_result(None)
