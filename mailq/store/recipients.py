@@ -60,10 +60,11 @@ def _storable(text: str) -> str:
     return text.encode("utf-8", "replace").decode()
 
 
-def last_batch(tx: Connection, mailing_id: int) -> tuple[int, int]:
-    """The number and the last seq of a mailing's last batch; zeros if it has none."""
-    row = tx.execute(select(func.max(batch.c.number), func.max(batch.c.last_seq)).where(batch.c.mailing_id == mailing_id)).one()
-    return int(row[0] or 0), int(row[1] or 0)
+def last_batch_number(tx: Connection, mailing_id: int) -> int:
+    """The number of a mailing's last batch; 0 if it has none."""
+    return int(
+        tx.execute(select(func.coalesce(func.max(batch.c.number), 0)).where(batch.c.mailing_id == mailing_id)).scalar_one()
+    )
 
 
 def add_batches(tx: Connection, mailing_id: int, loads: Sequence[Load], *, number: int, first_seq: int) -> None:
@@ -191,15 +192,18 @@ def skip_unleased(tx: Connection, mailing_id: int, reason: Skip, *, limit: int) 
     return len(chosen)
 
 
-def delete_batches(tx: Connection, mailing_id: int, *, limit: int) -> int:
-    """Delete up to `limit` batches of a mailing with their deliveries, the last ones first; how many batches that were."""
-    last = select(batch.c.id).where(batch.c.mailing_id == mailing_id).order_by(batch.c.number.desc()).limit(limit)
-    rows = tx.execute(select(batch.c.id, batch.c.first_seq).where(batch.c.id.in_(last)).with_for_update()).all()
-    if rows:
-        first_seq = min(row.first_seq for row in rows)
-        tx.execute(delete(delivery).where(delivery.c.mailing_id == mailing_id, delivery.c.seq >= first_seq))
-        tx.execute(delete(batch).where(batch.c.id.in_([row.id for row in rows])))
-    return len(rows)
+def delete_last_batches(tx: Connection, mailing_id: int, *, limit: int) -> int:
+    """Delete up to `limit` batches of a loading mailing, the last ones, with their deliveries; how many records are left.
+
+    `num_loaded` follows, so that a drop that dies midway leaves a mailing that can be loaded on.
+    """
+    mine = batch.c.mailing_id == mailing_id
+    last = select(batch.c.first_seq).where(mine).order_by(batch.c.number.desc()).limit(limit).subquery()
+    first_seq = tx.execute(select(func.min(last.c.first_seq))).scalar_one() or 1
+    tx.execute(delete(delivery).where(delivery.c.mailing_id == mailing_id, delivery.c.seq >= first_seq))
+    tx.execute(delete(batch).where(mine, batch.c.first_seq >= first_seq))
+    tx.execute(update(mailing).where(mailing.c.id == mailing_id).values(num_loaded=first_seq - 1))
+    return int(first_seq) - 1
 
 
 def delete_mailing(tx: Connection, mailing_id: int) -> None:

@@ -1,0 +1,88 @@
+"""What a producer orders: one content for the recipients of one source, and how it is to be sent."""
+
+import difflib
+import hashlib
+import json
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from mailq.core.mailing import DoubtPolicy, Lane
+from mailq.core.message import PROVIDED, Content, variables_needed
+from mailq.engine.intake.source import Source
+from mailq.errors import BadInput
+
+_LONGEST_NAME = 200
+
+
+@dataclass(frozen=True, slots=True)
+class MailingOrder:
+    """A mailing to be made.
+
+    Attributes:
+        key: the producer's own name for it: ordered again, the same key with the same content is the same mailing.
+        batch_size: deliveries of a batch; it does not count as content.
+        scheduled_at: not to be sent before; None sends at once.
+        expires_at: not to be sent any more after.
+
+    Raises:
+        BadInput: a name or key that nobody could read, or times that contradict each other.
+    """
+
+    name: str
+    content: Content
+    key: str | None = None
+    lane: Lane = Lane.BULK
+    doubt_policy: DoubtPolicy = DoubtPolicy.HOLD
+    batch_size: int = 1000
+    scheduled_at: datetime | None = None
+    expires_at: datetime | None = None
+    organization: str = "default"
+
+    def __post_init__(self) -> None:
+        for what, value in (("name", self.name), ("key", self.key)):
+            if value is not None and not (value.strip() and len(value) <= _LONGEST_NAME and value.isprintable()):
+                raise BadInput(f"the {what} of a mailing is 1 to {_LONGEST_NAME} printable characters on one line")
+        for what, moment in (("scheduled", self.scheduled_at), ("expiry", self.expires_at)):
+            if moment is not None and moment.tzinfo is None:
+                raise BadInput(f"the {what} time needs a time zone, such as 2026-12-24T18:00+01:00")
+        if self.scheduled_at and self.expires_at and self.expires_at <= self.scheduled_at:
+            raise BadInput("the mailing would expire before its scheduled time")
+
+    def digest(self) -> str:
+        """SHA-256 over content and options: what must be equal for two orders of one key to be the same."""
+        options = {
+            "content": self.content.digest(),
+            "name": self.name,
+            "lane": self.lane,
+            "doubt_policy": self.doubt_policy,
+            "scheduled_at": _plain(self.scheduled_at),
+            "expires_at": _plain(self.expires_at),
+        }
+        return hashlib.sha256(json.dumps(options, sort_keys=True).encode()).hexdigest()
+
+
+def require_variables(content: Content, source: Source) -> None:
+    """Refuse a content that names variables the source does not have, unless it says what to do without them.
+
+    Of JSON Lines the first 1,000 objects are asked: a variable that none of them has is taken for a mistake.
+
+    Raises:
+        BadInput: with every unknown name, and what may have been meant.
+        TemplateFault: a part is no template.
+    """
+    known = source.columns | PROVIDED
+    unknown = sorted(variables_needed(content) - known)
+    if not unknown:
+        return
+    names = ", ".join(_suggesting(name, known) for name in unknown)
+    has = ", ".join(f"`{name}`" for name in sorted(known))
+    raise BadInput(f"the content uses what {source.where} does not have: {names}; there is {has}")
+
+
+def _suggesting(name: str, known: frozenset[str]) -> str:
+    near = difflib.get_close_matches(name, known, n=1)
+    return f"`{name}` (did you mean `{near[0]}`?)" if near else f"`{name}`"
+
+
+def _plain(moment: datetime | None) -> str | None:
+    return None if moment is None else moment.astimezone(UTC).isoformat()

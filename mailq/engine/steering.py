@@ -1,0 +1,116 @@
+"""Steering: pause, resume, cancel, drop. Doing again what has been done already is no mistake."""
+
+from collections.abc import Set as AbstractSet
+
+from mailq import telemetry
+from mailq.core.delivery import Skip
+from mailq.core.mailing import State
+from mailq.core.transitions import IllegalStep
+from mailq.errors import Conflict
+from mailq.store import mailings, recipients
+from mailq.store.database import Database
+from mailq.store.mailings import Mailing
+
+log = telemetry.logger(__name__)
+
+_BATCHES_PER_STEP = 10
+_SKIPS = {State.CANCELLED: Skip.CANCELLED, State.EXPIRED: Skip.EXPIRED}
+
+
+def pause(database: Database, reference: str) -> Mailing:
+    """Stop sending a mailing for now; workers learn of it at their next commit.
+
+    Raises:
+        NotFound: there is no such mailing.
+        Conflict: it is not running.
+    """
+    return _steer(database, reference, "pause", State.PAUSED)
+
+
+def resume(database: Database, reference: str) -> Mailing:
+    """Go on with a paused mailing. The caller rings for it.
+
+    Raises:
+        NotFound: there is no such mailing.
+        Conflict: it is not paused.
+    """
+    return _steer(database, reference, "resume", State.RUNNING, only_from={State.PAUSED})
+
+
+def cancel(database: Database, reference: str) -> Mailing:
+    """End a mailing for good: what has not begun is skipped.
+
+    Batches that nobody holds are cancelled here; the others by the worker that holds them, once what is on the wire is settled.
+
+    Raises:
+        NotFound: there is no such mailing.
+        Conflict: it is finished or expired.
+    """
+    mailing = _steer(database, reference, "cancel", State.CANCELLED)
+    skip_unheld(database, mailing)
+    return mailing
+
+
+def skip_unheld(database: Database, mailing: Mailing) -> int:
+    """Skip what a cancelled or expired mailing has left in batches that nobody holds; how many batches that were.
+
+    A few batches a transaction, and each once: it may be called again, and by several.
+    """
+    reason, num_batches = _SKIPS[mailing.state], 0
+    while True:
+        with database.begin() as tx:
+            done = recipients.skip_unleased(tx, mailing.id, reason, limit=_BATCHES_PER_STEP)
+        num_batches += done
+        if not done:
+            return num_batches
+
+
+def sweep(database: Database) -> int:
+    """For upkeep: `skip_unheld` for every mailing that ended early and has such batches; how many batches that were."""
+    with database.begin() as tx:
+        ended = mailings.ended_early(tx)
+    return sum(skip_unheld(database, mailing) for mailing in ended)
+
+
+def drop(database: Database, reference: str) -> Mailing:
+    """Delete a mailing that was never loaded to the end, with all that was loaded of it.
+
+    Raises:
+        NotFound: there is no such mailing.
+        Conflict: it is loaded, or another process is loading it.
+    """
+    with database.begin() as tx:
+        mailing = mailings.find(tx, reference)
+    with mailings.loading(database, mailing.id) as alone:
+        if not alone:
+            raise Conflict(f"mailing {mailing.public_id} is being loaded by another process; end that one first")
+        while _drop_some(database, mailing):
+            pass
+    log.info("mailing.dropped", mailing=mailing.public_id)
+    return mailing
+
+
+def _drop_some(database: Database, mailing: Mailing) -> bool:
+    with database.begin() as tx:
+        now = mailings.get(tx, mailing.id, lock=True)
+        if now.state is not State.LOADING:
+            raise Conflict(f"mailing {now.public_id} is {now.state}: only one that is still loading can be dropped; cancel it")
+        left = recipients.delete_last_batches(tx, mailing.id, limit=_BATCHES_PER_STEP)
+        if not left:
+            recipients.delete_mailing(tx, mailing.id)
+        return bool(left)
+
+
+def _steer(database: Database, reference: str, verb: str, to: State, *, only_from: AbstractSet[State] | None = None) -> Mailing:
+    with database.begin() as tx:
+        mailing = mailings.get(tx, mailings.find(tx, reference).id, lock=True)
+        if mailing.state is to:
+            return mailing
+        try:
+            if only_from is not None and mailing.state not in only_from:
+                raise IllegalStep
+            stepped = mailings.step(tx, mailing.id, to)
+        except IllegalStep:
+            raise Conflict(f"mailing {mailing.public_id} is {mailing.state}: you cannot {verb} it") from None
+    log.info("mailing.steered", mailing=stepped.public_id, before=mailing.state, after=to)
+    return stepped

@@ -1,0 +1,67 @@
+"""What became of every recipient, streamed: a server-side cursor, and memory that does not grow with the mailing."""
+
+from collections.abc import Iterator
+from datetime import datetime
+from typing import NamedTuple
+
+from sqlalchemy import Connection, Text, column, func, select, table, text
+
+from mailq.store.tables import delivery
+
+_ROWS_AT_A_TIME = 2000
+_HISTORY = table(
+    "contact_history",
+    *(column(name) for name in ("address", "mailing", "name", "seq", "state")),
+    *(column(name) for name in ("settled_at", "attempts", "relay", "reply", "skip", "doubt")),
+)
+
+
+class Row(NamedTuple):
+    """One delivery as an export shows it; the Message-ID is a function of mailing and seq, and the caller's to add."""
+
+    seq: int
+    address: str
+    state: str
+    skip: str | None
+    doubt: str | None
+    attempts: int
+    relay: str | None
+    reply: str | None
+    settled_at: datetime | None
+
+
+class Contact(NamedTuple):
+    """One mail that an address got or did not get; `mailing` is the public id."""
+
+    address: str
+    mailing: str
+    name: str
+    seq: int
+    state: str
+    settled_at: datetime | None
+    attempts: int
+    relay: str | None
+    reply: str | None
+    skip: str | None
+    doubt: str | None
+
+
+def deliveries(tx: Connection, mailing_id: int) -> Iterator[Row]:
+    """Every delivery of a mailing, in the order of the source. Of one snapshot: the books of a moment."""
+    statement = (
+        select(*(delivery.c[name] for name in Row._fields)).where(delivery.c.mailing_id == mailing_id).order_by(delivery.c.seq)
+    )
+    # Whoever reads may stop for a while (a pager, a slow pipe); this transaction holds no row that others wait for.
+    tx.execute(text("SET LOCAL idle_in_transaction_session_timeout = '15min'"))
+    with tx.execute(statement.execution_options(yield_per=_ROWS_AT_A_TIME)) as rows:
+        for row in rows:
+            yield Row._make(row)
+
+
+def history(tx: Connection, address: str) -> list[Contact]:
+    """Every mailing an address was a recipient of, the newest first, in whatever case it was written."""
+    # lower() on both sides: that is what the index is over.
+    same = func.lower(_HISTORY.c.address, type_=Text) == func.lower(address)
+    statement = select(*(_HISTORY.c[name] for name in Contact._fields)).where(same)
+    newest_first = statement.order_by(_HISTORY.c.settled_at.desc().nulls_first(), _HISTORY.c.mailing, _HISTORY.c.seq)
+    return [Contact._make(row) for row in tx.execute(newest_first)]
