@@ -3,10 +3,9 @@
 import sys
 
 from celery import Celery
-from kombu import Queue
 
-from mailq import settings, telemetry
-from mailq.broker import kombu_compat, names
+from mailq import settings
+from mailq.broker import kombu_compat
 from mailq.broker.config import celery_settings
 from mailq.errors import MailqError
 
@@ -21,8 +20,6 @@ def make_app() -> Celery:
     kombu_compat.install()
     made = Celery("mailq", include=["workers.tasks"])
     made.conf.update(celery_settings(settings.required(chosen.redis_url, "redis_url")))
-    made.conf.task_queues = [Queue(name) for name in names.EVERY_QUEUE]
-    telemetry.configure(chosen.log, chosen.log_level)
     return made
 
 

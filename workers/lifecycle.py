@@ -87,6 +87,12 @@ def install(app: Celery) -> None:
     components.Pool.requires = (*required, MembershipStep)
     signals.worker_shutting_down.connect(_begin_nothing_new)
     signals.worker_process_init.connect(_ignore_the_groups_signals)
+    signals.setup_logging.connect(_log_our_way)
+
+
+def _log_our_way(**_: Any) -> None:
+    chosen = settings.load()
+    telemetry.configure(chosen.log, chosen.log_level)
 
 
 def _begin_nothing_new(**_: Any) -> None:

@@ -74,6 +74,7 @@ def main() -> None:
     upkeep = bootstrap.upkeep(chosen, database)
     warden = Warden(database, upkeep, server_id=server_id, incarnation=incarnation, board=board)
     every = chosen.upkeep.every
+    warden.tick(every * LEAD_FOR_TICKS)
     while not _ended_within(every.total_seconds()):
         warden.tick(every * LEAD_FOR_TICKS)
     warden.resign()

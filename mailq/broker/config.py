@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from kombu import Exchange, Queue
+
 from mailq.broker import names
 
 
@@ -37,6 +39,8 @@ def celery_settings(redis_url: str) -> dict[str, Any]:
         "worker_cancel_long_running_tasks_on_connection_loss": False,
         # On Redis 0 is the highest priority, and no priority is 0: without this whatever is unprioritised outranks the rest.
         "task_default_priority": 6,
+        # An exchange and key per queue: with the default ones every queue would be bound to the same key.
+        "task_queues": [Queue(name, Exchange(name, type="direct"), routing_key=name) for name in names.EVERY_QUEUE],
         "task_default_queue": names.UPKEEP,
         "task_create_missing_queues": True,
         "task_serializer": "json",
