@@ -1,10 +1,13 @@
 """Bodies in seven bits: quoted-printable or base64 (RFC 2045 sections 6.7 and 6.8), so that no relay has to convert them."""
 
 import binascii
+import re
 from base64 import encodebytes
 from enum import StrEnum
 
 from mailq.core.message.faults import RenderFault
+
+_TOO_LONG = re.compile(rb"^([^\r\n]{74,})(=(?:20|09)\r)$", re.MULTILINE)
 
 
 class Transfer(StrEnum):
@@ -50,5 +53,11 @@ def encode_body(part: str, text: str, transfer: Transfer, *, limit: int) -> byte
         raise RenderFault(part, f"is larger than {limit} bytes")
     if transfer is Transfer.BASE64:
         return encodebytes(octets).replace(b"\n", b"\r\n")
-    # b2a_qp breaks lines as its input does, hence with CRLF: canonical text has one.
-    return binascii.b2a_qp(octets)
+    return _quoted_printable(octets)
+
+
+def _quoted_printable(octets: bytes) -> bytes:
+    # b2a_qp breaks lines as its input does, hence with CRLF: canonical text has one. A blank that ends a full line makes it one
+    # octet too long (77), so that blank gets a line of its own.
+    encoded = binascii.b2a_qp(octets)
+    return _TOO_LONG.sub(rb"\1=\r\n\2", encoded) if b"=20\r\n" in encoded or b"=09\r\n" in encoded else encoded

@@ -38,7 +38,7 @@ class _TextHeader:
 
     def fill(self, variables: dict[str, Any], meter: Meter) -> bytes:
         value = self.template.render(variables, meter)
-        if self.name != "Subject" and not value.strip():
+        if self.name != "Subject" and not value.strip(" \t"):
             return b""
         return text_field(self.template.part, self.name, value).encode("ascii")
 
@@ -52,7 +52,7 @@ class _MailboxHeader:
 
     def fill(self, variables: dict[str, Any], meter: Meter) -> bytes:
         value = self.template.render(variables, meter)
-        if self.name != "From" and not value.strip():
+        if self.name != "From" and not value.strip(" \t"):
             return b""
         return mailbox_field(self.template.part, self.name, parse_mailbox(self.template.part, value)).encode("utf-8")
 
