@@ -171,7 +171,7 @@ def _words(line: str) -> dict[str, str]:
     last = ""
     for word in line.split():
         key, equals, value = word.partition("=")
-        if key in _KEYS and (equals or (key in _DEFAULT_REPLY and last not in _DEFAULT_REPLY)):
+        if key in _KEYS and (equals or (key in _DEFAULT_REPLY and not (last in _DEFAULT_REPLY and found[last]))):
             if key in found:
                 raise ValueError(f"{key} is there twice")
             found[key] = value

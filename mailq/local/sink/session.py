@@ -7,7 +7,7 @@ import asyncio
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import ClassVar, Final
+from typing import ClassVar, Final, cast
 
 from mailq.local.sink.books import Books
 from mailq.local.sink.rules import POLITE, Drop, RuleBook, Stage, Verdict
@@ -59,9 +59,8 @@ class Session(asyncio.Protocol):
     # asyncio.Protocol
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        if not isinstance(transport, asyncio.Transport):
-            raise TypeError("a stream transport is needed")
-        self._transport = transport
+        # uvloop's transports have asyncio.Transport's methods and not its type.
+        self._transport = cast("asyncio.Transport", transport)
         self._shared.sessions.add(self)
         self._refresh()
         self._answer(
