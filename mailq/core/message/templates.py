@@ -1,7 +1,8 @@
 """Templates: compiled once per mailing, rendered once per recipient, strict about what is missing."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from types import TracebackType
@@ -18,6 +19,7 @@ PROVIDED = frozenset({"address"})
 """The variables that every recipient has, whatever the columns."""
 
 _MISSING = re.compile(r"the variable '(.+)' is missing\Z")
+_GUARDS = frozenset({"default", "d", "defined", "undefined"})
 _LOADING = (nodes.Extends, nodes.Include, nodes.Import, nodes.FromImport)
 
 
@@ -87,25 +89,23 @@ def variables_used(content: Content, limits: Limits | None = None) -> frozenset[
         TemplateFault: a part is no template.
     """
     environment = _sandbox(limits or Limits(), html=False)
-    named = (meta.find_undeclared_variables(_parse(part, source, environment)) for part, source in content.parts())
-    return frozenset().union(*named) - PROVIDED - environment.globals.keys()
+    return frozenset().union(*(_undeclared(part, source, environment)[1] for part, source in content.parts()))
 
 
 def variables_needed(content: Content, limits: Limits | None = None) -> frozenset[str]:
-    """The variables without which a recipient will fail: those used and nowhere guarded by `default` or `is defined`.
+    """The variables without which a recipient will fail: those that some part uses and nowhere
+    guards by `default` or `is defined`.
 
     Raises:
         TemplateFault: a part is no template.
     """
     environment = _sandbox(limits or Limits(), html=False)
-    guarded = {name for part, source in content.parts() for name in _guarded(_parse(part, source, environment))}
-    return variables_used(content, limits) - guarded
+    named = (_undeclared(part, source, environment) for part, source in content.parts())
+    return frozenset().union(*(names - _guarded(tree) for tree, names in named))
 
 
 def _guarded(tree: nodes.Template) -> set[str]:
-    asking = (
-        node.node for node in tree.find_all((nodes.Filter, nodes.Test)) if node.name in {"default", "d", "defined", "undefined"}
-    )
+    asking = (node.node for node in tree.find_all((nodes.Filter, nodes.Test)) if node.name in _GUARDS)
     return {node.name for node in asking if isinstance(node, nodes.Name)}
 
 
@@ -117,27 +117,46 @@ def _sandbox(limits: Limits, *, html: bool) -> Sandbox:
 def _parse(part: str, source: str, environment: Sandbox) -> nodes.Template:
     if len(source) > environment.limits.template_chars:
         raise TemplateFault(part, f"the template is longer than {environment.limits.template_chars} characters")
-    try:
+    with _in_the_name_of(part):
         tree = environment.parse(source)
-    except jinja2.TemplateSyntaxError as error:
-        raise TemplateFault(part, _sentence(error), line=error.lineno) from None
-    except RecursionError:
-        raise TemplateFault(part, "is nested too deeply") from None
-    for node in tree.find_all(_LOADING):
-        raise TemplateFault(part, "a template cannot load another one", line=node.lineno)
-    return tree
+        _refuse_what_cannot_work(part, tree, environment)
+        return tree
 
 
-def _compile(part: str, tree: nodes.Template, environment: Sandbox) -> jinja2.Template:
+@contextmanager
+def _in_the_name_of(part: str) -> Iterator[None]:
+    """Whatever Jinja2 and Python's own compiler say about a template, as a fault of its part."""
     try:
-        metered = Meters().visit(tree)
-        metered.set_environment(environment)
-        code = environment.compile(metered, filename="<template>")
-        return environment.template_class.from_code(environment, code, environment.globals)
+        yield
     except jinja2.TemplateSyntaxError as error:
         raise TemplateFault(part, _sentence(error), line=error.lineno) from None
     except (SyntaxError, RecursionError, MemoryError):
         raise TemplateFault(part, "is nested too deeply") from None
+
+
+def _undeclared(part: str, source: str, environment: Sandbox) -> tuple[nodes.Template, set[str]]:
+    with _in_the_name_of(part):
+        tree = _parse(part, source, environment)
+        return tree, meta.find_undeclared_variables(tree) - PROVIDED - environment.globals.keys()
+
+
+def _refuse_what_cannot_work(part: str, tree: nodes.Template, environment: Sandbox) -> None:
+    """What Jinja2 would only find when it comes to it, which may be at one recipient in a thousand."""
+    for node in tree.find_all((*_LOADING, nodes.Filter, nodes.Test)):
+        if isinstance(node, _LOADING):
+            raise TemplateFault(part, "a template cannot load another one", line=node.lineno)
+        if isinstance(node, nodes.Filter) and node.name not in environment.filters:
+            raise TemplateFault(part, f"No filter named {node.name!r}", line=node.lineno)
+        if isinstance(node, nodes.Test) and node.name not in environment.tests:
+            raise TemplateFault(part, f"No test named {node.name!r}", line=node.lineno)
+
+
+def _compile(part: str, tree: nodes.Template, environment: Sandbox) -> jinja2.Template:
+    with _in_the_name_of(part):
+        metered = Meters().visit(tree)
+        metered.set_environment(environment)
+        code = environment.compile(metered, filename="<template>")
+        return environment.template_class.from_code(environment, code, environment.globals)
 
 
 def _constant(tree: nodes.Template) -> str | None:
