@@ -38,13 +38,13 @@ class RelaySettings(_Part):
 
     sessions: int = Field(20, ge=1, le=500, description="SMTP sessions a worker process keeps warm; the window is twice this")
     messages_per_session: int = Field(1000, ge=1, description="messages sent before a session is opened anew")
-    connect_timeout: Duration = timedelta(seconds=30)
+    connect_timeout: Duration = Field(timedelta(seconds=30), description="for the connection and the relay's greeting")
     command_timeout: Duration = Field(timedelta(seconds=300), description="for replies up to DATA (RFC 5321 4.5.3.2)")
     dot_timeout: Duration = Field(
         timedelta(seconds=600), description="for the reply to the final dot; past it the message is in doubt"
     )
     rest: Duration = Field(timedelta(seconds=15), description="first rest of a relay that is at fault; doubles up to max_rest")
-    max_rest: Duration = timedelta(minutes=5)
+    max_rest: Duration = Field(timedelta(minutes=5), description="longest rest of a relay that stays at fault")
 
 
 class BatchSettings(_Part):
@@ -57,11 +57,14 @@ class BatchSettings(_Part):
 class RetrySettings(_Part):
     """The waits of a deferred delivery; see `mailq.core.retry.RetryPolicy`."""
 
-    first: Duration = timedelta(minutes=5)
-    factor: float = Field(2.0, ge=1.0, le=10.0)
-    longest: Duration = timedelta(hours=4)
-    max_attempts: int = Field(24, ge=1)
-    max_age: Duration = timedelta(hours=72)
+    first: Duration = Field(timedelta(minutes=5), description="wait after the first attempt")
+    factor: float = Field(2.0, ge=1.0, le=10.0, description="each wait is this many times the one before, give or take a fifth")
+    longest: Duration = Field(timedelta(hours=4), description="no wait grows past this")
+    max_attempts: int = Field(24, ge=1, description="a recipient is an error after so many; faults of the relay do not count")
+    max_age: Duration = Field(
+        timedelta(hours=72),
+        description="a recipient is an error when its next attempt would come later than this after the mailing began",
+    )
 
 
 class UpkeepSettings(_Part):
@@ -88,8 +91,8 @@ class Settings(BaseSettings):
     server_port: int = Field(8851, ge=1, le=65535, description="tells two instances on one host apart; nothing listens on it")
     stop_grace: Duration = Field(timedelta(seconds=30), description="how long a stopping worker waits for replies")
     message_id_domain: str | None = Field(None, description="right side of Message-ID; default the domain of the sender")
-    log: Literal["console", "json"] = "console"
-    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    log: Literal["console", "json"] = Field("console", description="form of the log lines: for people, or one JSON object each")
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="the least that is logged")
     relay: RelaySettings = RelaySettings()
     batch: BatchSettings = BatchSettings()
     retry: RetrySettings = RetrySettings()

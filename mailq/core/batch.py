@@ -11,10 +11,15 @@ class State(StrEnum):
     """Where a batch stands; see `NEXT` for the steps between."""
 
     READY = "ready"
+    """May be claimed; a ring tells a worker."""
     LEASED = "leased"
+    """Held by one worker process under one fence; only that process writes about its deliveries."""
     WAITING = "waiting"
+    """Not before `due_at`: the earliest retry of its deliveries, or the end of the relay's rest."""
     FINISHED = "finished"
+    """Nothing of it is left to send; a resend of one of its deliveries opens it again."""
     CANCELLED = "cancelled"
+    """Its mailing ended early."""
 
 
 NEXT: Mapping[State, frozenset[State]] = MappingProxyType(

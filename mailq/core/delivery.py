@@ -15,11 +15,17 @@ class State(StrEnum):
     """Where a delivery stands; see `NEXT` for the steps between."""
 
     PENDING = "pending"
+    """Not sent yet; the watermark of its batch says whether it has begun."""
     DEFERRED = "deferred"
+    """Not accepted for now; tried again at `due_at`."""
     SENT = "sent"
+    """The relay took the message: its reply to the final dot was 2xx."""
     ERROR = "error"
+    """Refused for good, or tried as often and as long as the retry policy allows; `reply` says why."""
     SKIPPED = "skipped"
+    """Never to be sent; `skip` says why."""
     IN_DOUBT = "in_doubt"
+    """The message may have left and no reply is known: settled by evidence, by policy or by a person, never silently."""
 
 
 _AFTER_AN_ATTEMPT = frozenset({State.SENT, State.ERROR, State.DEFERRED, State.IN_DOUBT, State.SKIPPED})

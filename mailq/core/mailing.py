@@ -11,13 +11,21 @@ class State(StrEnum):
     """Where a mailing stands; see `NEXT` for the steps between."""
 
     DRAFT = "draft"
+    """Content without recipients; nothing is loaded yet."""
     LOADING = "loading"
+    """Recipients are being read; nothing is sent, and a load that died can be resumed or dropped."""
     SCHEDULED = "scheduled"
+    """Loaded to the end, and waiting for its time."""
     RUNNING = "running"
+    """Its batches may be claimed."""
     PAUSED = "paused"
+    """Nothing begins until somebody resumes it; what is on the wire is settled."""
     FINISHED = "finished"
+    """Nothing is left to send and the books balance; a resend opens it again."""
     CANCELLED = "cancelled"
+    """Ended by a person; what had not begun is skipped."""
     EXPIRED = "expired"
+    """Not finished by its `expires_at`; what had not begun is skipped."""
 
 
 _ENDED_EARLY = frozenset({State.CANCELLED, State.EXPIRED})

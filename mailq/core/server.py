@@ -9,9 +9,13 @@ class State(StrEnum):
     """Where a server stands; `SILENT` is what others call one whose lease ran out."""
 
     ALIVE = "alive"
+    """Started, and renewing its row."""
     DRAINING = "draining"
+    """Begins nothing new; what it holds is settled and handed back."""
     STOPPED = "stopped"
+    """Ended in order, holding nothing."""
     SILENT = "silent"
+    """Not heard of for too long."""
 
 
 NEXT: Mapping[State, frozenset[State]] = MappingProxyType(
