@@ -3,13 +3,13 @@
 import re
 from base64 import b64encode
 from collections.abc import Iterator
-from functools import lru_cache
 
 _WORD_LENGTH = 75  # RFC 2047 section 2
 _LINE_LENGTH = 76  # the same section, for every line that contains an encoded word
 _FRAME = len("=?utf-8?q??=")
 # What `Q` may leave as it is everywhere, also in a phrase (section 5, rule 3); a space becomes an underscore.
 _BARE = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789!*+-/")
+_QUOTED = {octet: chr(octet) if chr(octet) in _BARE else f"={octet:02X}" for octet in range(256)} | {ord(" "): "_"}
 _PLAIN = re.compile(r"[\x21-\x7e]+\Z")
 
 
@@ -27,8 +27,13 @@ def encoded_words(text: str, *, column: int) -> str:
     Raises:
         UnicodeEncodeError: the text contains a lone surrogate.
     """
-    octets = len(text.encode("utf-8"))
-    quoted = sum(map(_quoted_width, text)) <= -(-octets // 3) * 4
+    octets = text.encode("utf-8")
+    payload = _quoted(text)
+    quoted = len(payload) <= -(-len(octets) // 3) * 4
+    if quoted and len(payload) <= _room(_LINE_LENGTH - column, quoted=True):
+        return f"=?utf-8?q?{payload}?="
+    if not quoted and len(octets) <= _room(_LINE_LENGTH - column, quoted=False):
+        return _base64_word(text)
     return "\r\n ".join(map(_quoted_word if quoted else _base64_word, _chunks(text, column, quoted=quoted)))
 
 
@@ -52,23 +57,20 @@ def _room(columns: int, *, quoted: bool) -> int:
     return payload if quoted else payload // 4 * 3
 
 
-def _quoted_width(character: str) -> int:
-    return len(_quoted(character))
-
-
 def _octets(character: str) -> int:
     return len(character.encode("utf-8"))
 
 
-@lru_cache(maxsize=4096)
-def _quoted(character: str) -> str:
-    if character in _BARE:
-        return character
-    return "_" if character == " " else "".join(f"={octet:02X}" for octet in character.encode("utf-8"))
+def _quoted(text: str) -> str:
+    return text.encode("utf-8").decode("latin-1").translate(_QUOTED)
+
+
+def _quoted_width(character: str) -> int:
+    return len(_quoted(character))
 
 
 def _quoted_word(chunk: str) -> str:
-    return f"=?utf-8?q?{''.join(map(_quoted, chunk))}?=" if chunk else ""
+    return f"=?utf-8?q?{_quoted(chunk)}?=" if chunk else ""
 
 
 def _base64_word(chunk: str) -> str:
