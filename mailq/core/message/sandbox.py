@@ -26,6 +26,7 @@ from jinja2.visitor import NodeTransformer
 _MOST_NUMBER = 10_000  # turns of a range, and widths, counts and precisions given to a filter or method
 _MOST_BITS = 1024
 _REMOVED_FILTERS = ("random", "pprint", "format")
+_HARMLESS_FILTERS = frozenset({"default", "d", "first", "last", "length", "count", "safe"})
 _REMOVED_GLOBALS = ("lipsum",)
 _COUNTING_FILTERS = frozenset({"center", "indent", "batch", "slice", "round", "wordwrap", "tojson"})
 _MULTIPLYING_FILTERS = frozenset({"replace", "indent", "wordwrap"})
@@ -155,7 +156,9 @@ class Sandbox(ImmutableSandboxedEnvironment):
         self.capped = self.cap
         self.globals = {name: value for name, value in self.globals.items() if name not in _REMOVED_GLOBALS} | {"range": _range}
         self.filters = {
-            name: self._guarded(name, function) for name, function in self.filters.items() if name not in _REMOVED_FILTERS
+            name: function if name in _HARMLESS_FILTERS else self._guarded(name, function)
+            for name, function in self.filters.items()
+            if name not in _REMOVED_FILTERS
         }
         self.filters["capped"] = self.capped
         self.binop_table = {**self.binop_table, "*": self._times, "**": self._power, "+": self._plus, "%": self._modulo}
