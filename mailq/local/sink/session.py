@@ -135,7 +135,7 @@ class Session(asyncio.Protocol):
             content, taken = bytes(buffer[: end + 2]), end + len(_END)
         del buffer[:taken]
         self._in_content, self._searched = False, 0
-        self._dot(b"" if self._shared.discard else _unstuffed(content), len(content))
+        self._dot(content if self._shared.discard else _unstuffed(content), len(content))
         return True
 
     def _forget_excess(self) -> None:
@@ -298,6 +298,8 @@ class Session(asyncio.Protocol):
 
     def _judge_all(self, stage: Stage) -> Verdict:
         """The first recipient for whom a rule speaks decides for the message."""
+        if not self._rules.rules:
+            return POLITE
         verdicts = (self._rules.judge(stage, recipient) for recipient in self._recipients)
         return next((verdict for verdict in verdicts if verdict is not POLITE), POLITE)
 
