@@ -1,0 +1,1 @@
+"""The engine on a real PostgreSQL, with wires of its own making."""
