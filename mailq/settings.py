@@ -38,7 +38,7 @@ class RelaySettings(_Part):
 
     sessions: int = Field(20, ge=1, le=500, description="SMTP sessions a worker process keeps warm; the window is twice this")
     messages_per_session: int = Field(1000, ge=1, description="messages sent before a session is opened anew")
-    connect_timeout: Duration = Field(timedelta(seconds=30), description="for the connection and the relay's greeting")
+    connect_timeout: Duration = Field(timedelta(seconds=30), description="for the connection, and again for the TLS handshake")
     command_timeout: Duration = Field(timedelta(seconds=300), description="for replies up to DATA (RFC 5321 4.5.3.2)")
     dot_timeout: Duration = Field(
         timedelta(seconds=600), description="for the reply to the final dot; past it the message is in doubt"
