@@ -42,6 +42,7 @@ class Connection(asyncio.Protocol):
         self._shortest_wait = shortest_wait
         self._deadline: float | None = None
         self._timer: asyncio.TimerHandle | None = None
+        self._paused = False
 
     @property
     def transport(self) -> asyncio.Transport:
@@ -53,13 +54,21 @@ class Connection(asyncio.Protocol):
         """Go on over another transport: TLS was put on top of the first."""
         self._transport = transport
         self.parser = ReplyParser()
-        # Told when the buffer has run empty, which is what `flushed` waits for.
+        # So that `resume_writing` means that the buffer has run empty.
         transport.set_write_buffer_limits(high=0)
 
-    @property
-    def flushed(self) -> bool:
-        """Whether everything written has been handed to the system."""
-        return self.transport.get_write_buffer_size() == 0
+    def tell_when_drained(self) -> None:
+        """Call `listener.drained` once everything written has been handed to the system; never if the connection is lost.
+
+        asyncio writes at once and pauses the protocol when something is left; uvloop writes at the end of the loop's turn, and
+        pauses it only then.
+        """
+        if not self.open or self._paused or self.transport.is_closing():
+            return
+        if self.transport.get_write_buffer_size() == 0:
+            self.listener.drained()
+        else:
+            self._loop.call_soon(self.tell_when_drained)
 
     @property
     def quiet(self) -> bool:
@@ -130,13 +139,19 @@ class Connection(asyncio.Protocol):
         except GarbledReply as fault:
             if fault.before:
                 self.listener.heard(fault.before, True)
-            self.listener.garbled(str(fault))
+            if self.open:
+                self.listener.garbled(str(fault))
             return
         if replies:
             self.listener.heard(replies, self.parser.midway)
 
+    def pause_writing(self) -> None:
+        """asyncio: something is left in the buffer."""
+        self._paused = True
+
     def resume_writing(self) -> None:
         """asyncio: the buffer has run empty."""
+        self._paused = False
         if self.open:
             self.listener.drained()
 

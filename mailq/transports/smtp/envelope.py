@@ -71,8 +71,7 @@ def rcpt_command(letter: Letter) -> bytes:
 
 def stuffed(content: bytes) -> bytes:
     """The content with a dot put before each line that begins with one (RFC 5321 section 4.5.2), ending in CRLF."""
-    if b"\r\n." in content:
-        content = content.replace(b"\r\n.", b"\r\n..")
+    content = content.replace(b"\r\n.", b"\r\n..")
     if content.startswith(b"."):
         content = b"." + content
     return content if content.endswith(b"\r\n") else content + b"\r\n"

@@ -56,7 +56,12 @@ class ReplyParser:
         self._partial = lines.pop()
         replies: list[RawReply] = []
         for line in lines:
-            self._take_line(line.removesuffix(b"\r"), replies)
+            # Nearly every reply is one line; the long way round is for the others.
+            code = _CODES.get(line[:3]) if line[3:4] == b" " and self._code is None and len(line) < MAX_LINE_BYTES else None
+            if code is None:
+                self._take_line(line.removesuffix(b"\r"), replies)
+            else:
+                replies.append(RawReply(code, line[4:].removesuffix(b"\r")))
         if len(self._partial) > MAX_LINE_BYTES:
             raise GarbledReply(f"a reply line of more than {MAX_LINE_BYTES} bytes", replies)
         return replies

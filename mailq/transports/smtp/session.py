@@ -138,7 +138,10 @@ class Session:
 
     def garbled(self, what: str) -> None:
         """What came is no reply; it cannot be known what belongs to what any more."""
-        self._end_idle() if self._desk is None else self._break(what)
+        if self._desk is None:
+            self._end_idle()
+        else:
+            self._break(what)
 
     def expired(self) -> None:
         """A whole reply did not come in time; or nobody needed this session."""
@@ -273,8 +276,7 @@ class Session:
         self._body_leaving = True
         self._connection.expect_within(self._dot_wait)
         self._connection.send(body)
-        if self._connection.flushed:
-            self._send_dot(b"")
+        self._connection.tell_when_drained()
 
     def _send_dot(self, body: bytes) -> None:
         """Send the dot, the body before it, and behind it the envelope of a letter at hand."""

@@ -1,0 +1,125 @@
+"""What every `Wire` does, whatever is behind it."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+
+import pytest
+
+from mailq.core.outcome import Accepted
+from mailq.engine.ports import Letter, Wire
+from mailq.transports.discard import DiscardWire
+from mailq.transports.smtp import SmtpOptions, SmtpWire
+from tests.support.asynchronous import in_event_loop
+from tests.support.feeds import BookFeed, letters
+from tests.support.hostile import LOCK_STEP, hostile, well_behaved
+
+
+@asynccontextmanager
+async def smtp() -> AsyncIterator[Wire]:
+    async with hostile(well_behaved) as relay:
+        yield SmtpWire(SmtpOptions("127.0.0.1", relay.port, sessions=4))
+
+
+@asynccontextmanager
+async def smtp_in_lock_step() -> AsyncIterator[Wire]:
+    async with hostile(well_behaved, ehlo=LOCK_STEP) as relay:
+        yield SmtpWire(SmtpOptions("127.0.0.1", relay.port, sessions=4))
+
+
+@asynccontextmanager
+async def discard() -> AsyncIterator[Wire]:
+    yield DiscardWire(sessions=4)
+
+
+Making = Callable[[], AbstractAsyncContextManager[Wire]]
+every_wire = pytest.mark.parametrize("making", [smtp, smtp_in_lock_step, discard])
+
+
+@every_wire
+@in_event_loop
+async def test_every_letter_is_reported_once(making: Making):
+    async with making() as wire:
+        feed = BookFeed(letters(100))
+        await wire.carry(feed)
+        await wire.close()
+
+    assert feed.balanced
+    assert not feed.given_back
+    assert sorted(feed.outcomes) == list(range(1, 101))
+    assert all(isinstance(outcome, Accepted) for outcome in feed.outcomes.values())
+
+
+@every_wire
+@in_event_loop
+async def test_an_empty_feed_is_carried_at_once(making: Making):
+    async with making() as wire:
+        feed = BookFeed([])
+        await wire.carry(feed)
+        await wire.close()
+
+    assert feed.balanced
+
+
+@every_wire
+@in_event_loop
+async def test_it_can_be_used_again_after_carrying_and_after_closing(making: Making):
+    async with making() as wire:
+        for _ in range(2):
+            for _ in range(2):
+                feed = BookFeed(letters(5))
+                await wire.carry(feed)
+                assert len(feed.outcomes) == 5
+            await wire.close()
+
+
+@every_wire
+@in_event_loop
+async def test_a_no_from_the_feed_ends_the_carry_and_the_letter_comes_back(making: Making):
+    async with making() as wire:
+        feed = BookFeed(letters(50), again=True)
+        feed.may = False
+        await wire.carry(feed)
+        await wire.close()
+
+    assert feed.balanced
+    assert feed.given_back
+    assert not feed.outcomes
+
+
+@every_wire
+@in_event_loop
+async def test_a_letter_is_asked_for_before_it_goes_out(making: Making):
+    async with making() as wire:
+        feed = BookFeed(letters(10))
+        await wire.carry(feed)
+        await wire.close()
+
+    assert set(feed.asked) == set(feed.outcomes)
+
+
+@every_wire
+@in_event_loop
+async def test_no_more_letters_are_out_than_sessions_can_hold(making: Making):
+    """One past its dot and one behind it, for each session."""
+
+    class Counting(BookFeed):
+        most_out = 0
+
+        def take_now(self) -> Letter | None:
+            taken = super().take_now()
+            self.most_out = max(self.most_out, len(self._out))
+            return taken
+
+    async with making() as wire:
+        feed = Counting(letters(200))
+        await wire.carry(feed)
+        await wire.close()
+        assert 1 <= feed.most_out <= 2 * wire.sessions
+
+
+@every_wire
+@in_event_loop
+async def test_it_has_a_name_for_the_books(making: Making):
+    async with making() as wire:
+        assert wire.relay
+        assert wire.sessions == 4

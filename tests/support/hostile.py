@@ -1,0 +1,176 @@
+"""Relays that play a script: one coroutine per connection, so that a test says exactly what a relay does and when.
+
+`Peer.until(stage)` plays a well-behaved relay up to the moment where that stage's reply is due.
+"""
+
+import asyncio
+import socket
+import ssl
+import struct
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+from mailq.core.outcome import Stage
+
+EHLO = (
+    b"250-hostile.example\r\n250-PIPELINING\r\n250-SIZE 100000000\r\n250-8BITMIME\r\n250-ENHANCEDSTATUSCODES\r\n250 SMTPUTF8\r\n"
+)
+LOCK_STEP = b"250-hostile.example\r\n250 8BITMIME\r\n"
+
+
+@dataclass
+class Peer:
+    """The relay's end of one connection."""
+
+    reader: asyncio.StreamReader
+    writer: asyncio.StreamWriter
+    ehlo: bytes = EHLO
+    bodies: list[bytes] = field(default_factory=list)
+    commands: list[bytes] = field(default_factory=list)
+
+    async def say(self, data: bytes) -> None:
+        """Send at once."""
+        self.writer.write(data)
+        await self.writer.drain()
+
+    async def drip(self, data: bytes) -> None:
+        """Send byte by byte, each in a segment of its own, with a turn of the event loop between."""
+        for byte in data:
+            await self.say(bytes([byte]))
+            await asyncio.sleep(0)
+
+    async def hear(self, word: str) -> bytes:
+        """Read one command and insist on its first word."""
+        line = await self.reader.readline()
+        assert line.upper().startswith(word.encode()), f"expected {word}, heard {line!r}"
+        self.commands.append(line)
+        return line
+
+    async def hear_body(self) -> bytes:
+        """Read content up to and including the final dot."""
+        lines = []
+        while (line := await self.reader.readline()) != b".\r\n":
+            if not line:
+                raise ConnectionResetError("the client went away in the middle of a body")
+            lines.append(line)
+        self.bodies.append(b"".join(lines))
+        return self.bodies[-1]
+
+    def close(self) -> None:
+        """FIN."""
+        self.writer.close()
+
+    def reset(self) -> None:
+        """RST."""
+        raw = self.writer.get_extra_info("socket")
+        raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.writer.transport.abort()
+
+    async def stall(self) -> None:
+        """Say nothing more until the client goes away."""
+        try:
+            while await self.reader.read(65536):
+                pass
+        except ConnectionError:
+            pass
+
+    async def until(self, stage: Stage) -> None:
+        """Behave up to the reply that is due at this stage. `BODY`: the content has been asked for, not read."""
+        if stage is Stage.GREETING:
+            return
+        await self.say(b"220 hostile.example ESMTP\r\n")
+        await self.hear("EHLO")
+        if stage is not Stage.HELLO:
+            await self.say(self.ehlo)
+            await self.until_again(stage)
+
+    async def until_again(self, stage: Stage) -> None:
+        """The same for a further letter of the session."""
+        await self.hear("MAIL")
+        if stage is Stage.MAIL:
+            return
+        await self.say(b"250 2.1.0 sender ok\r\n")
+        await self.hear("RCPT")
+        if stage is Stage.RCPT:
+            return
+        await self.say(b"250 2.1.5 recipient ok\r\n")
+        await self.hear("DATA")
+        if stage is Stage.DATA:
+            return
+        await self.say(b"354 go ahead\r\n")
+        if stage is not Stage.BODY:
+            await self.hear_body()
+
+    async def accept_rest(self) -> None:
+        """Behave from here (a MAIL is due) to the end of the session."""
+        while line := await self.reader.readline():
+            self.commands.append(line)
+            word = line[:4].upper()
+            if word == b"DATA":
+                await self.say(b"354 go ahead\r\n")
+                await self.hear_body()
+                await self.say(b"250 2.0.0 accepted\r\n")
+            elif word == b"QUIT":
+                await self.say(b"221 2.0.0 bye\r\n")
+                return
+            else:
+                await self.say(b"250 2.0.0 ok\r\n")
+
+
+Script = Callable[[Peer], Awaitable[None]]
+
+
+async def well_behaved(peer: Peer) -> None:
+    """A relay that accepts everything."""
+    await peer.say(b"220 kind.example ESMTP\r\n")
+    await peer.hear("EHLO")
+    await peer.say(peer.ehlo)
+    await peer.accept_rest()
+
+
+@dataclass
+class HostileRelay:
+    """A listening relay; `peers` are its connections so far, in order."""
+
+    port: int
+    peers: list[Peer] = field(default_factory=list)
+    errors: list[BaseException] = field(default_factory=list)
+
+    @property
+    def bodies(self) -> list[bytes]:
+        """Every body read to its dot, still stuffed."""
+        return [body for peer in self.peers for body in peer.bodies]
+
+
+@asynccontextmanager
+async def hostile(*scripts: Script, ehlo: bytes = EHLO, tls: ssl.SSLContext | None = None) -> AsyncIterator[HostileRelay]:
+    """A relay whose connections play the scripts in order, the last one for all further connections.
+
+    A script that fails (the client said what it should not) fails the test.
+    """
+    relay = HostileRelay(port=0)
+
+    async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        peer = Peer(reader, writer, ehlo=ehlo)
+        script = scripts[min(len(relay.peers), len(scripts) - 1)]
+        relay.peers.append(peer)
+        try:
+            await script(peer)
+        except ConnectionError:
+            pass
+        except Exception as error:  # noqa: BLE001, whatever a script finds wrong fails the test
+            relay.errors.append(error)
+        finally:
+            writer.close()
+
+    server = await asyncio.start_server(connected, "127.0.0.1", 0, ssl=tls)
+    relay.port = server.sockets[0].getsockname()[1]
+    try:
+        yield relay
+    finally:
+        server.close()
+        for peer in relay.peers:
+            peer.writer.close()
+        await server.wait_closed()
+    assert not relay.errors, relay.errors
