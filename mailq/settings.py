@@ -17,16 +17,17 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from mailq.errors import Misconfigured
 
 STACK_FILE = "stack.toml"
+SECRETS = Path("/run/secrets")
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
 
 def _duration(value: object) -> object:
-    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)", value) if isinstance(value, str) else None
-    return timedelta(seconds=float(found[1]) * _UNITS[found[2]]) if found else value
+    found = re.fullmatch(r"(\d{1,9}(?:\.\d{1,9})?)\s*(ms|s|m|h|d)?", value) if isinstance(value, str) else None
+    return timedelta(seconds=float(found[1]) * _UNITS[found[2] or "s"]) if found else value
 
 
-Duration = Annotated[timedelta, BeforeValidator(_duration)]
-"""A time span: `90s`, `5m`, `72h`, `3d`, ISO 8601, or a bare number of seconds."""
+Duration = Annotated[timedelta, BeforeValidator(_duration), Field(ge=timedelta(0), le=timedelta(days=366))]
+"""A time span: `90s`, `5m`, `72h`, `3d`, ISO 8601, or a bare number of seconds; not negative, at most a year."""
 
 
 class _Part(BaseModel):
@@ -70,7 +71,7 @@ class RetrySettings(_Part):
 class UpkeepSettings(_Part):
     """The recurring work of the leading warden."""
 
-    every: Duration = Field(timedelta(seconds=2), description="one tick")
+    every: Duration = Field(timedelta(seconds=2), gt=timedelta(0), description="one tick")
     ring_again_after: Duration = Field(timedelta(seconds=15), description="a batch rung and still ready is rung again after this")
 
 
@@ -124,13 +125,12 @@ def load(**overrides: object) -> Settings:
     Raises:
         Misconfigured: with one line per setting that is at fault, never showing its value.
     """
-    secrets = Path("/run/secrets")
     try:
-        return Settings(_secrets_dir=secrets if secrets.is_dir() else None, **overrides)  # type: ignore[arg-type]
+        return Settings(_secrets_dir=SECRETS if SECRETS.is_dir() else None, **overrides)  # type: ignore[arg-type]
     except ValidationError as error:
         lines = (f"  {'.'.join(str(part) for part in fault['loc']) or 'settings'}: {fault['msg']}" for fault in error.errors())
         raise Misconfigured("these settings are at fault:\n" + "\n".join(lines)) from None
-    except ValueError as error:
+    except (ValueError, OSError) as error:
         raise Misconfigured(f"the settings cannot be read: {error}") from None
 
 
