@@ -21,7 +21,7 @@ from mailq.engine.intake.order import MailingOrder, require_variables
 from mailq.engine.intake.preview import Preview, preview
 from mailq.engine.intake.source import Source
 from mailq.errors import Conflict
-from mailq.store import mailings, partitions, recipients
+from mailq.store import mailings, recipients
 from mailq.store.database import Database
 from mailq.store.mailings import Draft, Mailing
 
@@ -33,7 +33,6 @@ PATIENCE = timedelta(minutes=5)
 """How long another process that loads the same mailing may show no progress before we give up waiting for it."""
 
 _LOOK_EVERY_S = 0.2
-_ANALYSE_FROM = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,10 +228,6 @@ def _store(database: Database, mailing: Mailing, chunk: Chunk, place: _Place) ->
 
 def _seal(database: Database, mailing_id: int) -> Mailing:
     """Close the load in one transaction: duplicates are skipped, and the mailing may be sent from now on."""
-    before = _look(database, mailing_id)
-    if before.num_loaded >= _ANALYSE_FROM:
-        with database.begin() as tx:
-            recipients.analyse(tx, partitions.name_of(mailing_id >> 40))
     with database.begin() as tx:
         mailing = mailings.get(tx, mailing_id, lock=True)
         if mailing.state is not State.LOADING:

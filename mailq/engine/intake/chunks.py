@@ -1,8 +1,9 @@
 """Records cut into batches, and batches into chunks: what one transaction stores. Bounded by number and by size."""
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
 from mailq.core.address import InvalidAddress, normalise
 from mailq.core.delivery import Skip
@@ -13,7 +14,20 @@ CHUNK_RECORDS = 10_000
 CHUNK_CHARS = 4_000_000
 
 # Characters stay as they are: PostgreSQL stores UTF-8. No NaN: jsonb has none.
-_to_json = json.JSONEncoder(ensure_ascii=False, allow_nan=False, check_circular=False, separators=(",", ":")).encode
+_encoder = json.JSONEncoder(ensure_ascii=False, allow_nan=False, check_circular=False, separators=(",", ":"))
+
+
+def _fast_encoder() -> Callable[[Any], str]:
+    """`_encoder.encode` makes its C encoder anew for every value, which is half of its time; made once, it is as good."""
+    make = getattr(json.encoder, "c_make_encoder", None)
+    if make is None:
+        return _encoder.encode
+    made = make(None, _encoder.default, json.encoder.encode_basestring, None, ":", ",", False, False, False)
+    join = "".join
+    return lambda value: join(made(value, 0))
+
+
+_to_json = _fast_encoder()
 
 
 @dataclass(slots=True)
