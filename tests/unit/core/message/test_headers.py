@@ -4,7 +4,7 @@ import re
 from email.header import decode_header, make_header
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from mailq.core.address import Address
@@ -16,6 +16,7 @@ TEXT = st.text(st.characters(exclude_categories=["Cs"]), min_size=1)
 
 
 @given(TEXT, st.integers(0, 90))
+@example("a" * 200, 0)
 def test_encoded_words_are_short_whole_and_seven_bits(text, column):
     """RFC 2047 section 2: 75 characters a word, 76 a line; section 5: a character is never split between two."""
     folded = encoded_words(text, column=column)

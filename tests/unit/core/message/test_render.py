@@ -137,6 +137,7 @@ def test_body_lines_are_short_and_seven_bits_in_either_encoding(text):
 @example(subject="wörd " * 1000 + "end")
 @example(subject="two  blanks   and ü  more")
 @example(subject="=?utf-8?q?not_a_word?=")
+@example(subject="=?utf-8?q?not_a_word?= ü")
 @example(subject="a" * 989)
 @example(subject="a" * 990)
 def test_any_subject_reads_back_as_the_standard_library_has_it(subject):

@@ -64,7 +64,7 @@ def test_a_template_cannot_grow_beyond_its_limits(source):
     "source",
     [
         "{% for i in range(9999) %}{% for j in range(9999) %}{% for k in range(9999) %}{% endfor %}{% endfor %}{% endfor %}",
-        "{% for i in range(9999) %}{% for j in range(9999) if false %}{% endfor %}{% endfor %}",
+        "{% for i in range(9999) if false %}{% endfor %}",
         "{% macro f(n) %}{% if n %}{{ f(n - 1) }}{{ f(n - 1) }}{% endif %}{% endmacro %}{{ f(60) }}",
         "{% for i in [[[]]] recursive %}{{ loop(range(9999)) if loop.depth0 == 0 else '' }}{% endfor %}" * 20,
         "{% for i in range(9999) %}{% set x = 'a'.upper() %}{% endfor %}",
