@@ -1,0 +1,78 @@
+"""`config show`: the settings in force, secrets blotted out."""
+
+import os
+import re
+from typing import Any
+
+import click
+from pydantic import SecretStr
+
+from mailq.cli import parts
+from mailq.cli.options import CONTEXT, examples, json_option
+from mailq.cli.terminal import plain, print_facts, print_json
+from mailq.settings import Settings
+
+_PASSWORD = re.compile(r"(?<=://)([^/@\s]*?:)?([^/@\s]*)(?=@)")
+
+
+@click.group(context_settings=CONTEXT, epilog=examples("config show"))
+def config() -> None:
+    """Show the settings in force."""
+
+
+@config.command("show", context_settings=CONTEXT, epilog=examples("config show --json"))
+@json_option()
+def show(*, as_json: bool) -> None:
+    """Show every setting and its value, passwords blotted out."""
+    facts = described(parts.load())
+    if as_json:
+        print_json(facts)
+    else:
+        print_facts({name: "-" if value is None else value for name, value in facts.items()})
+
+
+def described(chosen: Settings) -> dict[str, Any]:
+    """Settings by the names of their environment variables."""
+    return {f"MAILQ_{name.upper()}": value for name, value in _flat(chosen.model_dump())}
+
+
+def _flat(values: dict[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
+    found: list[tuple[str, Any]] = []
+    for name, value in values.items():
+        if isinstance(value, dict):
+            found += _flat(value, f"{prefix}{name}__")
+        else:
+            found.append((f"{prefix}{name}", _shown(value)))
+    return found
+
+
+def _shown(value: object) -> object:
+    match value:
+        case SecretStr():
+            return redacted(value.get_secret_value())
+        case None | bool() | int() | float():
+            return value
+        case _:
+            return plain(value)
+
+
+def redacted(url: str) -> str:
+    """A URL with its password as three stars; a URL that has only a user name keeps it."""
+    from urllib.parse import urlsplit
+
+    try:
+        parts_of = urlsplit(url)
+    except ValueError:
+        return "***"
+    if parts_of.password is None:
+        return url
+    where = parts_of.netloc.rpartition("@")[2]
+    return url.replace(parts_of.netloc, f"{parts_of.username or ''}:***@{where}", 1)
+
+
+def unknown_variables() -> list[str]:
+    """Names in the environment that begin like ours and are none of ours."""
+    known = set(described(Settings.model_construct()))
+    ours = {name.upper() for name in os.environ if name.upper().startswith("MAILQ_")}
+    parts_by_name = {name.upper() for name in Settings.model_fields}
+    return sorted(ours - known - {f"MAILQ_{name}" for name in parts_by_name})

@@ -1,0 +1,61 @@
+"""The root command, and the one place where errors become a sentence and an exit code."""
+
+import os
+import sys
+from typing import Any
+
+import click
+
+from mailq.cli.lazy import Entry, LazyGroup
+from mailq.cli.terminal import say
+from mailq.errors import MailqError
+
+INTERRUPTED = 130
+NOBODY_READS = 141
+
+COMMANDS = {
+    "demo": Entry("mailq.cli.demo:demo", "Send a mailing through a local stack and count it twice."),
+    "mailing": Entry("mailq.cli.mailing:mailing", "Submit, watch and steer mailings."),
+    "history": Entry("mailq.cli.history:history", "Show every mail that one address got or did not get."),
+    "worker": Entry("mailq.cli.worker:worker", "Start a worker server."),
+    "db": Entry("mailq.cli.db:db", "Migrate the database, or check that it fits."),
+    "up": Entry("mailq.cli.up:up", "Run PostgreSQL, Redis and a mail sink here."),
+    "down": Entry("mailq.cli.down:down", "Stop the local stack of this home."),
+    "doctor": Entry("mailq.cli.doctor:doctor", "Look for what is wrong, and say how to fix it."),
+    "config": Entry("mailq.cli.config:config", "Show the settings in force."),
+    "version": Entry("mailq.cli.version:version", "Show versions."),
+}
+
+
+class Root(LazyGroup):
+    """Runs a command, and says in one sentence what went wrong in the world."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run; errors of the world end with their own exit code, mistakes of ours with a traceback."""
+        try:
+            return super().invoke(ctx)
+        except MailqError as error:
+            say(f"mailqctl: {error}")
+            ctx.exit(error.exit_code)
+        except KeyboardInterrupt:
+            ctx.exit(INTERRUPTED)
+        except BrokenPipeError:
+            # Whoever read our output has seen enough (`| head`). Nothing may be flushed into the pipe at exit.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            ctx.exit(NOBODY_READS)
+
+
+@click.command(
+    cls=Root,
+    entries=COMMANDS,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="\b\nExamples:\n  mailqctl demo\n  mailqctl mailing submit people.csv --content sale.toml\n  mailqctl mailing watch sale-42",
+)
+@click.option("-v", "--verbose", is_flag=True, help="Log what happens, on stderr, as MAILQ_LOG_LEVEL says.")
+@click.pass_context
+def main(ctx: click.Context, *, verbose: bool) -> None:
+    """mailqctl: send mailings, and keep their books.
+
+    Settings come from MAILQ_* in the environment, mailq.toml, or a running local stack (`mailqctl up`).
+    """
+    ctx.meta["mailq.verbose"] = verbose

@@ -1,0 +1,74 @@
+"""What a watcher asks beside the books: why a mailing does not move, and what the relays said most."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+from sqlalchemy import Connection, func, select, text
+
+from mailq.core.batch import State as BatchState
+from mailq.core.delivery import State as DeliveryState
+from mailq.core.mailing import Lane
+from mailq.store import servers
+from mailq.store.database import db_now
+from mailq.store.tables import batch, delivery
+
+_LONGEST_COUNT = "5min"
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How the batches of a mailing stand, and who could work them.
+
+    Attributes:
+        now: by the database's clock.
+        next_due_at: when the first of its waiting batches is due.
+        progressed_at: when a worker settled something last.
+        slots: worker processes that serve its lane, on servers heard of lately.
+    """
+
+    now: datetime
+    num_ready: int
+    num_leased: int
+    num_waiting: int
+    next_due_at: datetime | None
+    progressed_at: datetime | None
+    slots: int
+
+
+class ReplyCount(NamedTuple):
+    """How many deliveries ended in a state with the same reply."""
+
+    state: str
+    reply: str | None
+    count: int
+
+
+def standing(tx: Connection, mailing_id: int, lane: Lane, *, seen_within: timedelta = timedelta(seconds=30)) -> Standing:
+    """How a mailing stands at this moment. Reads its batches only."""
+    counted = {
+        state: func.count().filter(batch.c.state == state) for state in (BatchState.READY, BatchState.LEASED, BatchState.WAITING)
+    }
+    statement = select(
+        db_now().label("now"),
+        *(count.label(f"num_{state}") for state, count in counted.items()),
+        func.min(batch.c.due_at).label("next_due_at"),
+        func.max(batch.c.progressed_at).label("progressed_at"),
+    ).where(batch.c.mailing_id == mailing_id)
+    row = tx.execute(statement).one()
+    return Standing(*row, slots=servers.slots(tx, lane.value, seen_within=seen_within))
+
+
+def replies(tx: Connection, mailing_id: int, *, limit: int = 10) -> list[ReplyCount]:
+    """What was said most about the deliveries that were not sent. Reads every delivery of the mailing: for a person, not a poll."""
+    unsent = (DeliveryState.ERROR, DeliveryState.DEFERRED, DeliveryState.IN_DOUBT)
+    what = func.coalesce(delivery.c.reply, delivery.c.doubt)
+    statement = (
+        select(delivery.c.state, what, func.count().label("count"))
+        .where(delivery.c.mailing_id == mailing_id, delivery.c.state.in_(unsent))
+        .group_by(delivery.c.state, what)
+        .order_by(text("count DESC"), delivery.c.state, what)
+        .limit(limit)
+    )
+    tx.execute(text(f"SET LOCAL statement_timeout = '{_LONGEST_COUNT}'"))
+    return [ReplyCount._make(row) for row in tx.execute(statement)]
