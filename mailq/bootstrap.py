@@ -55,7 +55,7 @@ def upkeep(settings: Settings, database: Database) -> Upkeep:
     return Upkeep(database, dispatcher(settings, database))
 
 
-def wire(settings: Settings) -> Wire:
+def smtp_wire(settings: Settings) -> Wire:
     """The sessions of this process to its relay.
 
     Raises:
@@ -81,6 +81,8 @@ def executor(
     *,
     owner: Owner,
     stopping: Callable[[], bool],
+    dispatcher: Dispatcher,
+    wire: Wire | None = None,
     progress: Progress = lambda _: None,
 ) -> Executor:
     """A worker process's hands. Made in the process that will use them: nothing of it survives a fork."""
@@ -90,9 +92,9 @@ def executor(
     dice = random.Random()
     return Executor(
         database,
-        wire(settings),
+        wire or smtp_wire(settings),
         LetterPress(secret, domain=settings.message_id_domain, clock=clock.monotonic),
-        dispatcher(settings, database),
+        dispatcher,
         RelayRest(first=settings.relay.rest, longest=settings.relay.max_rest, now=clock.now),
         owner=owner,
         policy=WorkPolicy(

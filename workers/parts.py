@@ -41,6 +41,7 @@ def _of_process(pid: int) -> Parts:
         database,
         owner=membership.owner,
         stopping=lambda: membership.board.says_stop,
+        dispatcher=bootstrap.dispatcher(membership.settings, database),
         progress=Progress(Clock()).report,
     )
     return Parts(executor, Restarter(database))

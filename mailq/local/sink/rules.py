@@ -28,7 +28,7 @@ from mailq.errors import BadInput
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "": 1.0}
 _Choice = TypeVar("_Choice", bound=StrEnum)
 _KEYS = frozenset({"address", "odds", "times", "at", "reject", "tempfail", "delay", "drop"})
-_DEFAULT_REPLY = {"reject": "550 5.1.1 no such user here", "tempfail": "451 4.3.0 try again later"}
+_DEFAULT_REPLY = {"reject": "550 5.1.1 no such user here", "tempfail": "450 4.2.1 mailbox busy, try again later"}
 _REPLY = re.compile(r"([45])\d\d(?: ([45])\.\d{1,3}\.\d{1,3})?(?: [^\x00-\x1f\x7f]*)?", re.ASCII)
 
 
