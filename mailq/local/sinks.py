@@ -1,5 +1,6 @@
 """The mail sink of a local stack: a process beside the servers, steered by its rules file, read through its accepted-list."""
 
+import os
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -8,9 +9,12 @@ from pathlib import Path
 from mailq.local import faults, ports
 from mailq.local.sink.books import Accepted, read_accepted
 from mailq.local.sink.rules import parse_all
-from mailq.local.supervisor import Child, Rank, Supervisor, bare_environment
+from mailq.local.supervisor import Child, Rank, Supervisor
 
 __all__ = ["SinkOptions", "SinkProcess", "start_sink"]
+
+# A mailq that was not installed is found where this one was.
+_PACKAGES = str(Path(__file__).parents[2])
 
 
 @dataclass(frozen=True)
@@ -94,7 +98,7 @@ def start_sink(supervisor: Supervisor, home: Path, options: SinkOptions) -> Sink
             "sink",
             [sys.executable, *words, *_words(directory, options)],
             rank=Rank.SINK,
-            env=bare_environment() | {"PYTHONPATH": str(Path(__file__).parents[2])},
+            env={**os.environ, "PYTHONPATH": os.pathsep.join((_PACKAGES, *filter(None, [os.environ.get("PYTHONPATH")])))},
             pass_fds=(listening.fileno(),),
         )
     sink = SinkProcess(f"smtp://{ports.HOST}:{port}", directory, child, options)

@@ -5,7 +5,7 @@ import json
 import os
 import tomllib
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -90,9 +90,10 @@ def publish(home: Path, settings: Mapping[str, str], about: Facts) -> None:
 
 
 def withdraw(home: Path) -> None:
-    """Take back what `publish` wrote."""
+    """Take back what `publish` wrote, as far as possible: servers are still to be stopped."""
     for name in (STACK_FILE, FACTS):
-        (home / name).unlink(missing_ok=True)
+        with suppress(OSError):
+            (home / name).unlink(missing_ok=True)
 
 
 def _replace(path: Path, text: str) -> None:

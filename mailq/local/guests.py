@@ -1,0 +1,67 @@
+"""What runs on a stack beside its servers: a worker server and Flower. Their end ends nothing but themselves."""
+
+import sys
+import urllib.error
+import urllib.request
+from importlib.util import find_spec
+
+from mailq.local import ports
+from mailq.local.stack import Running
+from mailq.local.supervisor import Child
+
+WORKER = "worker"
+FLOWER = "flower"
+_FLOWER_PORT = 5555
+# Flower's list of tasks: which mailing and batch (args), how far (result).
+_COLUMNS = "name,uuid,state,args,result,received,runtime,worker"
+
+
+def start_worker(running: Running, *, concurrency: int = 2) -> Child:
+    """Start a worker server in a process group of its own, so that it can be stopped and started without the stack."""
+    words = [sys.executable, "-m", "mailq", "worker", "--unchecked", "--concurrency", str(concurrency)]
+    return running.supervise(words, WORKER)
+
+
+def has_flower() -> bool:
+    """Whether Flower is installed."""
+    return find_spec("flower") is not None
+
+
+def start_flower(running: Running) -> tuple[Child, str]:
+    """Start Flower on loopback, read-only; the process and its address. It answers some seconds later."""
+    port = ports.free(ports.remembered(running.home, FLOWER) or _FLOWER_PORT)
+    options = [
+        f"--address={ports.HOST}",
+        f"--port={port}",
+        "--read-only=True",
+        f"--tasks-columns={_COLUMNS}",
+        "--logging=warning",
+    ]
+    child = running.supervise([sys.executable, "-m", "celery", "-A", "workers", "flower", *options], FLOWER, stop_within=5.0)
+    address = f"http://{ports.HOST}:{port}"
+    ports.remember(running.home, FLOWER, port)
+    running.addresses[FLOWER] = address
+    running.publish()
+    return child, address
+
+
+def answers(address: str) -> bool:
+    """Whether Flower serves pages already."""
+    try:
+        with urllib.request.urlopen(f"{address}/healthcheck", timeout=1) as reply:
+            return bool(reply.status == 200)
+    except (urllib.error.URLError, OSError):
+        return False
+
+
+def note_ended(running: Running) -> list[str]:
+    """Guests that have ended by themselves: what to say of each. They are forgotten, the stack goes on."""
+    said = []
+    for child in [each for each in running.supervisor.children if each.name in (WORKER, FLOWER)]:
+        code = child.process.poll()
+        if code is not None and not child.stopped:
+            how = f"was ended by signal {-code}" if code < 0 else f"ended with code {code}"
+            said.append(f"{child.name} {how}; its log is {child.log}")
+            running.addresses.pop(child.name, None)
+            running.stop(child)
+    return said
