@@ -14,7 +14,6 @@ from mailq.store.mailings import Mailing
 log = telemetry.logger(__name__)
 
 _BATCHES_PER_STEP = 10
-_SKIPS = {State.CANCELLED: Skip.CANCELLED, State.EXPIRED: Skip.EXPIRED}
 
 
 def pause(database: Database, reference: str) -> Mailing:
@@ -47,29 +46,9 @@ def cancel(database: Database, reference: str) -> Mailing:
         Conflict: it is finished or expired.
     """
     mailing = _steer(database, reference, "cancel", State.CANCELLED)
-    skip_unheld(database, mailing)
+    while _cancel_some(database, mailing):
+        pass
     return mailing
-
-
-def skip_unheld(database: Database, mailing: Mailing) -> int:
-    """Skip what a cancelled or expired mailing has left in batches that nobody holds; how many batches that were.
-
-    A few batches a transaction, and each once: it may be called again, and by several.
-    """
-    reason, num_batches = _SKIPS[mailing.state], 0
-    while True:
-        with database.begin() as tx:
-            done = recipients.skip_unleased(tx, mailing.id, reason, limit=_BATCHES_PER_STEP)
-        num_batches += done
-        if not done:
-            return num_batches
-
-
-def sweep(database: Database) -> int:
-    """For upkeep: `skip_unheld` for every mailing that ended early and has such batches; how many batches that were."""
-    with database.begin() as tx:
-        ended = mailings.ended_early(tx)
-    return sum(skip_unheld(database, mailing) for mailing in ended)
 
 
 def drop(database: Database, reference: str) -> Mailing:
@@ -88,6 +67,11 @@ def drop(database: Database, reference: str) -> Mailing:
             pass
     log.info("mailing.dropped", mailing=mailing.public_id)
     return mailing
+
+
+def _cancel_some(database: Database, mailing: Mailing) -> int:
+    with database.begin() as tx:
+        return recipients.skip_unleased(tx, mailing.id, Skip.CANCELLED, limit=_BATCHES_PER_STEP)
 
 
 def _drop_some(database: Database, mailing: Mailing) -> bool:

@@ -10,13 +10,12 @@ from sqlalchemy import BigInteger, Connection, Row, Select, column, func, select
 from sqlalchemy.dialects.postgresql import insert as insert_or
 from sqlalchemy.exc import DBAPIError
 
-from mailq.core.batch import State as BatchState
 from mailq.core.mailing import NEXT, Books, DoubtPolicy, Lane, State, mailing_id
 from mailq.core.transitions import require
 from mailq.errors import Conflict, NotFound
 from mailq.store import partitions
 from mailq.store.database import Database, db_now
-from mailq.store.tables import batch, mailing, organization
+from mailq.store.tables import mailing, organization
 
 _BOOKS: Any = table(
     "mailing_books",
@@ -24,8 +23,6 @@ _BOOKS: Any = table(
 )
 _SHOWN = [each for each in mailing.c if each.name not in {"content", "organization_id"}]
 _PREFIX_AT_LEAST = 8
-# The states of the partial index, so that upkeep reads no more than the mailings under way.
-_EXPIRABLE = (State.SCHEDULED, State.RUNNING, State.PAUSED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,37 +208,6 @@ def step(tx: Connection, mailing_id: int, to: State, *, now: datetime | None = N
         values["started_at"] = func.coalesce(mailing.c.started_at, moment)
     row = tx.execute(update(mailing).where(mailing.c.id == mailing_id).values(**values).returning(*_SHOWN)).one()
     return _mailing(row)
-
-
-def start_due(tx: Connection, *, now: datetime | None = None) -> list[int]:
-    """Run the scheduled mailings whose time has come; their ids."""
-    moment = db_now(now)
-    statement = (
-        update(mailing)
-        .where(mailing.c.state == State.SCHEDULED, mailing.c.scheduled_at <= moment)
-        .values(state=State.RUNNING, started_at=moment)
-        .returning(mailing.c.id)
-    )
-    return list(tx.execute(statement).scalars())
-
-
-def expire_due(tx: Connection, *, now: datetime | None = None) -> list[int]:
-    """Mark the mailings that were not finished in time; their ids. What they have not sent is skipped by whoever holds it."""
-    moment = db_now(now)
-    statement = (
-        update(mailing)
-        .where(mailing.c.state.in_(_EXPIRABLE), mailing.c.expires_at <= moment)
-        .values(state=State.EXPIRED, finished_at=moment)
-        .returning(mailing.c.id)
-    )
-    return list(tx.execute(statement).scalars())
-
-
-def ended_early(tx: Connection) -> list[Mailing]:
-    """Mailings that were cancelled or have expired, and whose batches are not all done, though nobody holds them."""
-    undone = select(batch.c.mailing_id).where(batch.c.state.in_([BatchState.READY, BatchState.WAITING])).distinct()
-    statement = select(*_SHOWN).where(mailing.c.id.in_(undone), mailing.c.state.in_([State.CANCELLED, State.EXPIRED]))
-    return [_mailing(row) for row in tx.execute(statement)]
 
 
 def note_loaded(tx: Connection, mailing_id: int, *, before: int, after: int) -> bool:
