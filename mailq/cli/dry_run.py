@@ -50,5 +50,5 @@ def _readable(message: bytes) -> str:
     lines = [f"{name}: {value}" for name, value in parsed.items()]
     for part in parsed.walk():
         if part.get_content_maintype() == "text":
-            lines += ["", f"--- {part.get_content_type()} ---", str(part.get_content()).rstrip()]
+            lines += ["", f"--- {part.get_content_type()} ---", str(part.get_content()).replace("\r\n", "\n").rstrip()]
     return "\n".join(lines)

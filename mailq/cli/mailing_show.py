@@ -45,7 +45,7 @@ def show(*, reference: str, errors: bool, recipient: str | None, as_json: bool) 
         print_line(line)
     if errors:
         print_line("")
-        print_table(("state", "count", "reply"), [(each.state, each.count, each.reply) for each in replies], right=["count"])
+        print_table(("state", "count", "reply"), [(each.state, each.num, each.reply) for each in replies], right=["count"])
 
 
 def _look(database: "Database", reference: str, *, errors: bool) -> "tuple[Summary, Standing, list[ReplyCount]]":

@@ -92,7 +92,7 @@ def submit(
     chosen = parts.load()
     if resumed is not None:
         with open_source(file, address_column=address_column) as source, parts.opened(chosen, checked=True) as database:
-            _print(_load(database, None, source, resumed=resumed), as_json=as_json)
+            _print(load_order(database, None, source, resumed=resumed), as_json=as_json)
         return
     given = {"subject": subject, "sender": sender, "reply_to": reply_to, "to_name": to_name}
     bodies = {"text": body(text) if text is not None else None, "html": body(html) if html is not None else None}
@@ -111,12 +111,13 @@ def submit(
             print_preview(preview(order, source), as_json=as_json)
             return
         with parts.opened(chosen, checked=True) as database:
-            submitted = _load(database, order, source)
+            submitted = load_order(database, order, source)
             parts.ring(chosen, database, order.lane)
     _print(submitted, as_json=as_json)
 
 
-def _load(database: "Database", order: "MailingOrder | None", source: "Source", *, resumed: str = "") -> "Submitted":
+def load_order(database: "Database", order: "MailingOrder | None", source: "Source", *, resumed: str = "") -> "Submitted":
+    """Submit an order, or finish the load of the mailing `resumed`, with a progress bar; says how to go on if it ends early."""
     from mailq.engine import producer
 
     with _resumable(database, source), _reported() as report:

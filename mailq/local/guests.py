@@ -1,8 +1,7 @@
 """What runs on a stack beside its servers: a worker server and Flower. Their end ends nothing but themselves."""
 
 import sys
-import urllib.error
-import urllib.request
+from http.client import HTTPConnection, HTTPException
 from importlib.util import find_spec
 
 from mailq.local import ports
@@ -48,9 +47,10 @@ def start_flower(running: Running) -> tuple[Child, str]:
 def answers(address: str) -> bool:
     """Whether Flower serves pages already."""
     try:
-        with urllib.request.urlopen(f"{address}/healthcheck", timeout=1) as reply:
-            return bool(reply.status == 200)
-    except (urllib.error.URLError, OSError):
+        connection = HTTPConnection(address.removeprefix("http://"), timeout=1)
+        connection.request("GET", "/healthcheck")
+        return connection.getresponse().status == 200
+    except (HTTPException, OSError):
         return False
 
 

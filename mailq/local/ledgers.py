@@ -17,7 +17,7 @@ class Comparison:
 
     Attributes:
         num_sent: entries of ours.
-        num_accepted: entries of the sink, unique addresses.
+        num_accepted: entries of the sink.
         num_doubled: addresses that the sink accepted more than once.
         num_missing: addresses that we count as sent and the sink does not have.
         num_surplus: addresses that the sink accepted and we do not count as sent.
@@ -44,7 +44,7 @@ def compare(sent: Iterable[str], accepted: Iterable[str]) -> Comparison:
     with in_order(sent) as ours, in_order(accepted) as theirs:
         for address, num_ours, num_theirs in _side_by_side(ours, theirs):
             counts["num_sent"] += num_ours
-            counts["num_accepted"] += num_theirs > 0
+            counts["num_accepted"] += num_theirs
             for name, found in (
                 ("num_doubled", num_theirs > 1),
                 ("num_missing", num_ours > 0 and not num_theirs),

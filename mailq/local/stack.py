@@ -41,6 +41,7 @@ class Running:
         sink: the mail sink, if one was asked for.
         started: names of the settings that were started here.
         addresses: where each part is, without passwords.
+        settings: further settings for every process of this home, as `retry.first`.
     """
 
     home: Path
@@ -52,6 +53,7 @@ class Running:
     supervisor: Supervisor
     addresses: dict[str, str]
     started_at: datetime = field(default_factory=utc_now)
+    settings: dict[str, str] = field(default_factory=dict)
 
     def environment(self) -> dict[str, str]:
         """Our environment with the stack's addresses put first: no setting from elsewhere can point a child at other servers."""
@@ -123,7 +125,7 @@ class Running:
 
     def publish(self) -> None:
         """Say it in the home: `stack.toml` for settings, `stack.json` for people."""
-        state.publish(self.home, {name: getattr(self, name) for name in self.started}, self.describe())
+        state.publish(self.home, {name: getattr(self, name) for name in self.started} | self.settings, self.describe())
 
 
 @contextmanager

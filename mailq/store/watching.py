@@ -41,7 +41,7 @@ class ReplyCount(NamedTuple):
 
     state: str
     reply: str | None
-    count: int
+    num: int
 
 
 def standing(tx: Connection, mailing_id: int, lane: Lane, *, seen_within: timedelta = timedelta(seconds=30)) -> Standing:
@@ -56,7 +56,7 @@ def standing(tx: Connection, mailing_id: int, lane: Lane, *, seen_within: timede
         func.max(batch.c.progressed_at).label("progressed_at"),
     ).where(batch.c.mailing_id == mailing_id)
     row = tx.execute(statement).one()
-    return Standing(*row, slots=servers.slots(tx, lane.value, seen_within=seen_within))
+    return Standing(**row._mapping, slots=servers.slots(tx, lane.value, seen_within=seen_within))  # noqa: SLF001 - public, says SQLAlchemy
 
 
 def replies(tx: Connection, mailing_id: int, *, limit: int = 10) -> list[ReplyCount]:
@@ -64,10 +64,10 @@ def replies(tx: Connection, mailing_id: int, *, limit: int = 10) -> list[ReplyCo
     unsent = (DeliveryState.ERROR, DeliveryState.DEFERRED, DeliveryState.IN_DOUBT)
     what = func.coalesce(delivery.c.reply, delivery.c.doubt)
     statement = (
-        select(delivery.c.state, what, func.count().label("count"))
+        select(delivery.c.state, what, func.count().label("num"))
         .where(delivery.c.mailing_id == mailing_id, delivery.c.state.in_(unsent))
         .group_by(delivery.c.state, what)
-        .order_by(text("count DESC"), delivery.c.state, what)
+        .order_by(text("num DESC"), delivery.c.state, what)
         .limit(limit)
     )
     tx.execute(text(f"SET LOCAL statement_timeout = '{_LONGEST_COUNT}'"))

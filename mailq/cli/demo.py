@@ -1,0 +1,141 @@
+"""`demo`: from a bare machine to balanced books in one command."""
+
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from mailq.cli import parts
+from mailq.cli.demo_ground import Ground, grounded
+from mailq.cli.mailing_submit import load_order
+from mailq.cli.mailing_watch import follow
+from mailq.cli.options import CONTEXT, examples, json_option
+from mailq.cli.rendering import books_lines
+from mailq.cli.terminal import clean, print_json, print_line, say
+from mailq.core.mailing import State
+
+if TYPE_CHECKING:
+    from mailq.local.ledgers import Comparison
+    from mailq.store.mailings import Summary
+
+_BATCHES = 20
+
+
+@click.command(context_settings=CONTEXT, epilog=examples("demo", "demo --recipients 200000 --keep"))
+@click.option(
+    "--recipients", type=click.IntRange(1, 50_000_000), metavar="N", help="Make up so many instead of examples/spring-sale.csv."
+)
+@click.option("--keep", is_flag=True, help="Leave everything running; `mailqctl down` stops it.")
+@json_option("Print the result as JSON.")
+def demo(*, recipients: int | None, keep: bool, as_json: bool) -> None:
+    """Send a mailing through a local stack and a mail sink, and count it twice. Exit code 0 only if both ledgers agree.
+
+    Everything is real but the recipients: PostgreSQL, Redis, Celery workers, SMTP. Nothing leaves this machine.
+    """
+    chosen = parts.load()
+    with grounded(chosen, keep=keep) as ground:
+        summary, comparison, seconds = _run(ground, recipients)
+        balanced = summary.mailing.state is State.FINISHED and summary.books.complete and comparison.agree
+        if as_json:
+            print_json(_document(summary, comparison, seconds, balanced=balanced))
+        else:
+            _print(ground, summary, comparison, seconds)
+        if ground.lasting:
+            _say_how_it_goes_on(ground, summary)
+    if not balanced:
+        say("mailqctl: the two ledgers do not agree")
+        raise SystemExit(1)
+
+
+def _run(ground: Ground, recipients: int | None) -> "tuple[Summary, Comparison, float]":
+    from mailq.engine.intake import open_source
+    from mailq.local import demo as demo_parts
+
+    with _file(recipients) as file, parts.opened(ground.settings) as database:
+        began = time.monotonic()
+        with open_source(file) as source:
+            order = _order(recipients)
+            say(f"submitting {file.name}")
+            submitted = load_order(database, order, source)
+        parts.ring(ground.settings, database, order.lane)
+        say(f"mailing {submitted.public_id}: {submitted.books.num_profiles:,} recipients; Flower: {ground.flower or 'none'}")
+        try:
+            summary = follow(database, submitted.public_id, lambda _: None, check=ground.check)
+        except KeyboardInterrupt:
+            if ground.lasting:
+                say(f"\nthe mailing goes on; come back with `mailqctl mailing watch {submitted.public_id}`")
+            raise
+        seconds = time.monotonic() - began
+        say("counting again at the sink")
+        return summary, demo_parts.count_twice(database, summary.mailing, ground.about), seconds
+
+
+@contextmanager
+def _file(recipients: int | None) -> Iterator[Path]:
+    from mailq.local import demo as demo_parts
+
+    if recipients is None:
+        yield demo_parts.recipients_file()
+        return
+    with tempfile.TemporaryDirectory(prefix="mailq-demo-") as directory:
+        file = Path(directory) / f"recipients-{recipients}.csv"
+        say(f"making {recipients:,} recipients")
+        demo_parts.write_recipients(file, recipients)
+        yield file
+
+
+def _order(recipients: int | None) -> Any:
+    from mailq.cli.content_file import read_content
+    from mailq.engine.producer import MailingOrder
+    from mailq.local import demo as demo_parts
+
+    size = 1000 if recipients and recipients > 1000 * _BATCHES else max(1, (recipients or 5000) // _BATCHES)
+    return MailingOrder("spring sale", read_content(demo_parts.content_file(), {}), batch_size=size)
+
+
+def _document(summary: "Summary", comparison: "Comparison", seconds: float, *, balanced: bool) -> dict[str, Any]:
+    books = summary.books
+    return {
+        "mailing": summary.mailing.public_id,
+        "num_profiles": books.num_profiles,
+        "num_sent": books.num_sent,
+        "num_errors": books.num_errors,
+        "num_skipped": books.num_skipped,
+        "num_in_doubt": books.num_in_doubt,
+        "accepted_by_sink": comparison.num_accepted,
+        "balanced": balanced,
+        "seconds": round(seconds, 3),
+    }
+
+
+def _print(ground: Ground, summary: "Summary", comparison: "Comparison", seconds: float) -> None:
+    speed = summary.books.num_sent / seconds if seconds else 0
+    print_line(f"\nmailing {summary.mailing.public_id} is {summary.mailing.state} after {seconds:.1f} s, {speed:,.0f} mails/s\n")
+    print_line("our books")
+    for line in books_lines(summary.books):
+        print_line(line)
+    print_line("\nthe sink's own list")
+    print_line(f"  accepted      {comparison.num_accepted:,} mails, {comparison.num_doubled:,} addresses twice")
+    print_line(f"  missing       {comparison.num_missing:,} that we count as sent")
+    print_line(f"  surplus       {comparison.num_surplus:,} that we do not")
+    print_line("  both ledgers name the same addresses" if comparison.agree else "  THE LEDGERS DIFFER")
+    for line in comparison.examples:
+        print_line(f"    {clean(line)}")
+    print_line("")
+    print_line(f"the mails     {ground.about.files.get('maildir', '-')}/new")
+    print_line(f"the list      {ground.about.files['accepted']}")
+    if ground.flower and ground.lasting:
+        print_line(f"Flower        {ground.flower}/tasks")
+
+
+def _say_how_it_goes_on(ground: Ground, summary: "Summary") -> None:
+    pid = ground.about.pids.get("worker")
+    reference = summary.mailing.public_id
+    say(f"\nthe stack is still up: `mailqctl mailing show {reference}`, `mailqctl mailing export {reference}`")
+    if pid:
+        say(f"stop its worker server with `kill -TERM -{pid}` (its process group), start one with `mailqctl worker`")
+    say("`mailqctl down` stops everything")
