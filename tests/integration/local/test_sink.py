@@ -352,45 +352,60 @@ class Process:
         return self.popen.communicate(timeout=10)[0]
 
 
-def test_a_killed_sink_has_not_forgotten_what_it_accepted(tmp_path):
+@pytest.fixture
+def process():
+    """Starts sinks of their own; none outlives its test."""
+    started = []
+
+    def start(*words: object) -> Process:
+        started.append(Process(*words))
+        return started[-1]
+
+    yield start
+    for one in started:
+        if one.popen.returncode is None:
+            one.end(signal.SIGKILL)
+
+
+def test_a_killed_sink_has_not_forgotten_what_it_accepted(process, tmp_path):
     """On file before the 250: every reply that a client saw is in the list."""
-    process = Process("--accepted", tmp_path / "accepted.tsv", "--maildir", tmp_path / "Maildir")
+    sink = process("--accepted", tmp_path / "accepted.tsv", "--maildir", tmp_path / "Maildir")
     acknowledged = 0
-    with closing(Wire(process.port)) as wire:
+    with closing(Wire(sink.port)) as wire:
         wire.open_message()
         for number in range(200):
             wire.send(CONTENT + b".", b"MAIL FROM:<f@x.example>", b"RCPT TO:<%d@y.example>" % number, b"DATA")
             acknowledged += wire.replies(4) == [b"250", b"250", b"250", b"354"]
-        process.end(signal.SIGKILL)
+        sink.end(signal.SIGKILL)
 
     assert acknowledged == 200
     assert len(list(read_accepted(tmp_path / "accepted.tsv"))) == 200
     assert len(list((tmp_path / "Maildir" / "new").iterdir())) == 200
 
 
-def test_changed_rules_hold_for_the_next_message(tmp_path):
+def test_changed_rules_hold_for_the_next_message(process, tmp_path):
     """Also within a session; rules at fault leave those before in force."""
     rules = tmp_path / "rules.txt"
     rules.write_text("")
-    process = Process("--rules", rules, "--accepted", tmp_path / "accepted.tsv")
-    with smtplib.SMTP("127.0.0.1", process.port, timeout=10) as client:
+    sink = process("--rules", rules, "--accepted", tmp_path / "accepted.tsv")
+    with smtplib.SMTP("127.0.0.1", sink.port, timeout=10) as client:
         client.sendmail(SENDER, ["a@y.example"], CONTENT)
         for text in ("reject", "nonsense"):
             rules.write_text(text)
             with pytest.raises(smtplib.SMTPRecipientsRefused):
                 client.sendmail(SENDER, ["b@y.example"], CONTENT)
-    process.end()
+    sink.end()
 
     assert [row.recipient for row in read_accepted(tmp_path / "accepted.tsv")] == ["a@y.example"]
 
 
-def test_a_discarding_sink_counts():
+def test_a_discarding_sink_counts(process):
     """And says how much when it ends."""
-    process = Process("--discard")
-    with smtplib.SMTP("127.0.0.1", process.port, timeout=10) as client:
+    sink = process("--discard")
+    with smtplib.SMTP("127.0.0.1", sink.port, timeout=10) as client:
         client.sendmail(SENDER, ["a@y.example"], CONTENT)
 
-    assert process.end() == f'{{"accepted": 1, "bytes": {len(CONTENT)}}}\n'
+    assert sink.end() == f'{{"accepted": 1, "bytes": {len(CONTENT)}}}\n'
 
 
 @pytest.mark.parametrize(

@@ -10,8 +10,8 @@ from mailq.local.sink.rules import POLITE, Drop, Rule, RuleBook, Stage, Verdict,
     ("line", "rule"),
     [
         ("address=*@slow.example delay=2s", Rule(Stage.DOT, address="*@slow.example", delay=2.0)),
-        ("odds=0.01 tempfail", Rule(Stage.RCPT, odds=0.01, reply=b"451 4.3.0 try again later")),
-        ("tempfail odds=0.01", Rule(Stage.RCPT, odds=0.01, reply=b"451 4.3.0 try again later")),
+        ("odds=0.01 tempfail", Rule(Stage.RCPT, odds=0.01, reply=b"450 4.2.1 mailbox busy, try again later")),
+        ("tempfail odds=0.01", Rule(Stage.RCPT, odds=0.01, reply=b"450 4.2.1 mailbox busy, try again later")),
         (
             "address=bob@x.example reject=550 5.1.1 no such user",
             Rule(Stage.RCPT, address="bob@x.example", reply=b"550 5.1.1 no such user"),
