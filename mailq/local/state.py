@@ -65,6 +65,8 @@ def facts(home: Path) -> Facts | None:
 
 def is_running(home: Path) -> bool:
     """Whether a process holds the stack of this home."""
+    if not home.is_dir():
+        return False
     try:
         with locked(home):
             return False
