@@ -14,9 +14,13 @@ from mailq.engine.restarter import Restarter
 from mailq.settings import Settings
 from mailq.store import migrate, servers
 from mailq.store.database import Database
+from workers.server_lock import ServerLock
 from workers.signboard import Signboard
 
 log = telemetry.logger(__name__)
+
+PATIENCE_S = 10.0
+"""How long a start waits for a former server that is just stopping."""
 
 
 @dataclass(frozen=True)
@@ -27,31 +31,35 @@ class Membership:
     server_id: int
     incarnation: int
     board: Signboard
+    lock: ServerLock
 
     @classmethod
     def join(cls, settings: Settings, slots: Mapping[str, int]) -> Self:
         """Record the start of this server and take over what its former incarnations left leased.
 
         Raises:
+            Conflict: a live server of this id runs on this host.
             Misconfigured: the database is not migrated.
             Unavailable: the database does not answer.
         """
         database = bootstrap.database(settings, application=f"mailq main {settings.server_name}")
         try:
             migrate.require_up_to_date(database)
-            return cls._join(database, settings, slots)
+            lock = ServerLock.take(_run_path(settings, "lock"), settings.server_name, patience_s=PATIENCE_S)
+            return cls._join(database, settings, slots, lock)
         finally:
             database.close()
 
     @classmethod
-    def _join(cls, database: Database, settings: Settings, slots: Mapping[str, int]) -> Self:
+    def _join(cls, database: Database, settings: Settings, slots: Mapping[str, int], lock: ServerLock) -> Self:
         with database.begin() as tx:
             server_id, incarnation = servers.start(
                 tx, settings.server_name, host=socket.gethostname(), pid=os.getpid(), version=__version__, slots=slots
             )
         reclaimed = Restarter(database).former_incarnations(server_id, incarnation)
         log.info("server.started", server=settings.server_name, incarnation=incarnation, slots=dict(slots), reclaimed=reclaimed)
-        return cls(settings, server_id, incarnation, Signboard.create(board_path(settings, incarnation)))
+        board = Signboard.create(_run_path(settings, f"{incarnation}.board"))
+        return cls(settings, server_id, incarnation, board, lock)
 
     @property
     def owner(self) -> Owner:
@@ -69,10 +77,11 @@ class Membership:
             servers.step(tx, self.server_id, self.incarnation, State.STOPPED)
         database.close()
         self.board.take_down()
+        self.lock.release()
         log.info("server.stopped", server=self.settings.server_name, incarnation=self.incarnation)
 
 
-def board_path(settings: Settings, incarnation: int) -> Path:
-    """Where a server's board hangs; named by incarnation, so that an old one is never mistaken for today's."""
+def _run_path(settings: Settings, suffix: str) -> Path:
+    """A file of this server in the home. Boards are named by incarnation, so that an old one is never mistaken for today's."""
     name = "".join(character if character.isalnum() or character in ".-" else "_" for character in settings.server_name)
-    return settings.home / "run" / f"{name}.{incarnation}.board"
+    return settings.home.absolute() / "run" / f"{name}.{suffix}"

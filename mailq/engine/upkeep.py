@@ -41,6 +41,8 @@ class Upkeep:
             step()
         except MailqError as error:
             log.warning("upkeep.step_failed", step=step.__name__, error=str(error))
+        except Exception:  # a mistake in one step must not keep the others from a fleet
+            log.exception("upkeep.step_failed", step=step.__name__)
 
     def _make_partitions(self) -> None:
         with self._database.begin() as tx:

@@ -1,9 +1,9 @@
 """What makes a message the same one on every attempt: its Message-ID and its Date (RFC 5322 sections 3.6.1 and 3.6.4)."""
 
-import hmac
 import re
 from datetime import UTC, datetime
 from email.utils import format_datetime
+from hashlib import blake2b
 
 # 80 bits: nobody guesses the Message-ID of another's message from his own.
 _MAC_OCTETS = 10
@@ -14,7 +14,8 @@ def message_id(mailing_id: int, seq: int, secret: str | bytes, domain: str) -> s
     """The Message-ID of a delivery, with its angle brackets: a function of these four, so that a resend carries the same one.
 
     Args:
-        secret: keys the HMAC-SHA256 that makes it unguessable; kept in the database.
+        secret: keys the BLAKE2 hash (RFC 7693; a tenth of what HMAC costs in OpenSSL) that makes it unguessable: at most
+            64 octets, kept in the database.
         domain: the right side, ASCII (RFC 5322 `dot-atom-text`).
 
     Raises:
@@ -24,7 +25,7 @@ def message_id(mailing_id: int, seq: int, secret: str | bytes, domain: str) -> s
         raise ValueError(f"not a domain for a Message-ID: {domain!r}")
     name = f"{mailing_id:x}.{seq}"
     key = secret.encode() if isinstance(secret, str) else secret
-    mac = hmac.digest(key, name.encode(), "sha256")[:_MAC_OCTETS].hex()
+    mac = blake2b(name.encode(), digest_size=_MAC_OCTETS, key=key).hexdigest()
     return f"<{name}.{mac}@{domain}>"
 
 
