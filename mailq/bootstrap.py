@@ -13,6 +13,7 @@ from mailq.engine.executor import Executor, Progress, WorkPolicy
 from mailq.engine.letters import LetterPress
 from mailq.engine.ports import Wire
 from mailq.engine.rest import RelayRest
+from mailq.engine.stopping import Stopping
 from mailq.engine.upkeep import Upkeep
 from mailq.settings import Settings, required
 from mailq.store import installation
@@ -100,8 +101,7 @@ def executor(
         policy=WorkPolicy(
             retry=retry_policy(settings),
             work_for=settings.batch.work_for,
-            stop_grace=settings.stop_grace,
-            stopping=stopping,
+            stopping=Stopping(stopping, grace=settings.stop_grace, clock=clock),
             jitter=lambda: dice.uniform(-1, 1),
             clock=clock,
         ),

@@ -88,6 +88,7 @@ def install(app: Celery) -> None:
     signals.worker_shutting_down.connect(_begin_nothing_new)
     signals.worker_process_init.connect(_ignore_the_groups_signals)
     signals.setup_logging.connect(_log_our_way)
+    signals.heartbeat_sent.connect(_show_life)
 
 
 def _log_our_way(**_: Any) -> None:
@@ -98,6 +99,11 @@ def _log_our_way(**_: Any) -> None:
 def _begin_nothing_new(**_: Any) -> None:
     if _current is not None:
         _current.board.say_stop()
+
+
+def _show_life(**_: Any) -> None:
+    if _current is not None:
+        _current.board.show_life()
 
 
 def _ignore_the_groups_signals(**_: Any) -> None:

@@ -70,15 +70,18 @@ class Membership:
     def leave(self) -> None:
         """Hand back what is still leased, note that this server has stopped, and take its board down.
 
-        Called when the worker processes have ended: what they did not let go of is reclaimed at the next start.
+        Called when the worker processes have ended. In an orderly stop they have handed everything back themselves.
         """
         database = bootstrap.database(self.settings, application=f"mailq main {self.settings.server_name}")
-        with database.begin() as tx:
-            servers.step(tx, self.server_id, self.incarnation, State.STOPPED)
-        database.close()
+        try:
+            reclaimed = Restarter(database).own_incarnation(self.server_id, self.incarnation)
+            with database.begin() as tx:
+                servers.step(tx, self.server_id, self.incarnation, State.STOPPED)
+        finally:
+            database.close()
         self.board.take_down()
         self.lock.release()
-        log.info("server.stopped", server=self.settings.server_name, incarnation=self.incarnation)
+        log.info("server.stopped", server=self.settings.server_name, incarnation=self.incarnation, reclaimed=reclaimed)
 
 
 def _run_path(settings: Settings, suffix: str) -> Path:

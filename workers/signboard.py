@@ -5,6 +5,8 @@ worker processes ignore the signal and look here.
 """
 
 import mmap
+import os
+from contextlib import suppress
 from pathlib import Path
 from typing import Self
 
@@ -40,6 +42,11 @@ class Signboard:
     def say_stop(self) -> None:
         """Tell every process of this server to begin nothing new. Safe in a signal handler."""
         self._mapped[_STOP] = 1
+
+    def show_life(self) -> None:
+        """Touch the file: a health check reads in its time when the main process was last seen at work."""
+        with suppress(FileNotFoundError):
+            os.utime(self.path)
 
     def take_down(self) -> None:
         """Remove the file; processes that map it still read it."""

@@ -17,6 +17,7 @@ from mailq.engine.letters import LetterPress
 from mailq.engine.ports import Wire
 from mailq.engine.rest import RelayRest
 from mailq.engine.restarter import Restarter
+from mailq.engine.stopping import Stopping
 from mailq.engine.window import Pass, PassPolicy
 from mailq.errors import LeaseLost
 from mailq.store import batches, content, deliveries
@@ -35,15 +36,13 @@ class WorkPolicy:
 
     Attributes:
         work_for: a batch is handed back after this much work, so that no claim lasts for ever.
-        stop_grace: how long a stopping process waits for replies.
-        stopping: asked often; True once the process should come to an end.
+        stopping: whether the process should come to an end.
         jitter: a number in [-1, 1] for every retry.
     """
 
     retry: RetryPolicy
     work_for: timedelta
-    stop_grace: timedelta
-    stopping: Callable[[], bool]
+    stopping: Stopping
     jitter: Callable[[], float]
     clock: Clock
 
@@ -81,7 +80,7 @@ class Executor:
 
         A ring that is late, repeated or for a batch of somebody else's finds nothing to claim, and that is all.
         """
-        if self._policy.stopping():
+        if self._policy.stopping.asked:
             return "this worker is stopping"
         self._restarter.of_process(self._owner.process)
         with self._database.begin() as tx:
@@ -106,7 +105,7 @@ class Executor:
         self._thread.shutdown()
 
     def _work(self, held: Claim, facts: MailingFacts, works: list[Work]) -> str:
-        ledger = Ledger(self._database, held, relay=self._wire.relay, give_up=self._policy.stopping)
+        ledger = Ledger(self._database, held, relay=self._wire.relay, give_up=lambda: self._policy.stopping.overdue)
         if self._rest.until is not None:
             return self._described(facts, held, Tally(), ledger.close(rest_until=self._rest.until), "the relay rests")
         run = self._pass(ledger, facts, works)
@@ -125,8 +124,7 @@ class Executor:
             PassPolicy(
                 retry=policy.retry,
                 started_at=facts.started_at,
-                work_for_s=policy.work_for.total_seconds(),
-                stop_grace_s=policy.stop_grace.total_seconds(),
+                work_for=policy.work_for,
                 stopping=policy.stopping,
                 jitter=policy.jitter,
                 clock=policy.clock,

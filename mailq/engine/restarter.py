@@ -26,6 +26,10 @@ class Restarter:
         """Reclaim what earlier starts of a server left leased; how many batches."""
         return self._reclaim_all(lambda tx: batches.leased_before(tx, server_id, incarnation), Doubt.WORKER_KILLED)
 
+    def own_incarnation(self, server_id: int, incarnation: int) -> int:
+        """Reclaim what this start of a server has left leased, when all its worker processes have ended; how many batches."""
+        return self.former_incarnations(server_id, incarnation + 1)
+
     def of_process(self, process: str) -> int:
         """Reclaim what is leased to a process of which it does not know: a claim whose reply was lost; how many batches."""
         return self._reclaim_all(lambda tx: batches.leased_by_process(tx, process), Doubt.WORKER_KILLED)

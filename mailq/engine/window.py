@@ -5,7 +5,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor as ThreadExecutor
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 from mailq import telemetry
@@ -18,6 +18,7 @@ from mailq.core.retry import RetryPolicy
 from mailq.engine.feed import WindowFeed
 from mailq.engine.ledger import Ledger
 from mailq.engine.ports import RelayFault, Wire
+from mailq.engine.stopping import Stopping
 from mailq.store.deliveries import Settled, Work, tally
 
 log = telemetry.logger(__name__)
@@ -42,9 +43,8 @@ class PassPolicy:
 
     retry: RetryPolicy
     started_at: datetime
-    work_for_s: float
-    stop_grace_s: float
-    stopping: Callable[[], bool]
+    work_for: timedelta
+    stopping: Stopping
     jitter: Callable[[], float]
     clock: Clock
 
@@ -73,7 +73,7 @@ class Pass:
         self._watermark = ledger.held.first_seq - 1
         self._window = 2 * wire.sessions
         self._reason: Reason | None = None
-        self._ends_at = policy.clock.monotonic() + policy.work_for_s
+        self._ends_at = policy.clock.monotonic() + policy.work_for.total_seconds()
         self._asked_at = 0.0
         self.total = Tally()
         self.fault: RelayFault | None = None
@@ -127,7 +127,7 @@ class Pass:
         return [self._left.popleft() for _ in range(room)]
 
     def _must_stop(self) -> bool:
-        if self._policy.stopping():
+        if self._policy.stopping.asked:
             self._stop(Reason.STOPPING)
         elif self._policy.clock.monotonic() >= self._ends_at:
             self._stop(Reason.TIME_IS_UP)
@@ -136,7 +136,6 @@ class Pass:
     def _stop(self, reason: Reason) -> None:
         if self._reason is None:
             self._reason = reason
-            self._ends_at = self._policy.clock.monotonic() + self._policy.stop_grace_s
             self._feed.end()
 
     def _is_over(self) -> bool:
@@ -144,7 +143,7 @@ class Pass:
 
     def _limit(self, carrying: asyncio.Task[None]) -> None:
         # Only a process that must stop cuts short the wait for replies: what it drops then is in doubt.
-        if self._reason is Reason.STOPPING and self._policy.clock.monotonic() >= self._ends_at:
+        if self._policy.stopping.overdue:
             carrying.cancel()
 
     async def _carried(self, carrying: asyncio.Task[None]) -> None:
