@@ -1,8 +1,8 @@
 """`config show`: the settings in force, secrets blotted out."""
 
-import os
-import re
+from datetime import timedelta
 from typing import Any
+from urllib.parse import urlsplit
 
 import click
 from pydantic import SecretStr
@@ -11,8 +11,6 @@ from mailq.cli import parts
 from mailq.cli.options import CONTEXT, examples, json_option
 from mailq.cli.terminal import plain, print_facts, print_json
 from mailq.settings import Settings
-
-_PASSWORD = re.compile(r"(?<=://)([^/@\s]*?:)?([^/@\s]*)(?=@)")
 
 
 @click.group(context_settings=CONTEXT, epilog=examples("config show"))
@@ -28,7 +26,7 @@ def show(*, as_json: bool) -> None:
     if as_json:
         print_json(facts)
     else:
-        print_facts({name: "-" if value is None else value for name, value in facts.items()})
+        print_facts({name: "-" if value is None else str(value) for name, value in facts.items()})
 
 
 def described(chosen: Settings) -> dict[str, Any]:
@@ -52,14 +50,14 @@ def _shown(value: object) -> object:
             return redacted(value.get_secret_value())
         case None | bool() | int() | float():
             return value
+        case timedelta():
+            return f"{value.total_seconds():g}s"
         case _:
             return plain(value)
 
 
 def redacted(url: str) -> str:
     """A URL with its password as three stars; a URL that has only a user name keeps it."""
-    from urllib.parse import urlsplit
-
     try:
         parts_of = urlsplit(url)
     except ValueError:
@@ -68,11 +66,3 @@ def redacted(url: str) -> str:
         return url
     where = parts_of.netloc.rpartition("@")[2]
     return url.replace(parts_of.netloc, f"{parts_of.username or ''}:***@{where}", 1)
-
-
-def unknown_variables() -> list[str]:
-    """Names in the environment that begin like ours and are none of ours."""
-    known = set(described(Settings.model_construct()))
-    ours = {name.upper() for name in os.environ if name.upper().startswith("MAILQ_")}
-    parts_by_name = {name.upper() for name in Settings.model_fields}
-    return sorted(ours - known - {f"MAILQ_{name}" for name in parts_by_name})

@@ -1,0 +1,51 @@
+"""What a doctor asks of the database."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import func, select, text
+
+from mailq.core.mailing import Lane
+from mailq.store import servers
+from mailq.store.database import Database, db_now
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """A database server as it stands.
+
+    Attributes:
+        now: its clock.
+        num_connections: of all users and databases of the server.
+    """
+
+    version: str
+    now: datetime
+    max_connections: int
+    num_connections: int
+    synchronous_commit: str
+
+
+def of_server(database: Database) -> Health:
+    """Ask the server; works before anything is migrated.
+
+    Raises:
+        Unavailable: it does not answer.
+    """
+    with database.begin() as tx:
+        row = tx.execute(
+            select(
+                func.current_setting("server_version"),
+                db_now(),
+                func.current_setting("max_connections"),
+                select(func.count()).select_from(text("pg_stat_activity")).scalar_subquery(),
+                func.current_setting("synchronous_commit"),
+            )
+        ).one()
+    return Health(str(row[0]), row[1], int(row[2]), int(row[3]), str(row[4]))
+
+
+def slots_by_lane(database: Database, *, seen_within: timedelta = timedelta(seconds=30)) -> dict[Lane, int]:
+    """Worker processes per lane, on servers heard of lately."""
+    with database.begin() as tx:
+        return {lane: servers.slots(tx, lane.value, seen_within=seen_within) for lane in Lane}
