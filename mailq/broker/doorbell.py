@@ -2,6 +2,7 @@
 
 import uuid
 from collections.abc import Sequence
+from typing import Any
 from urllib.parse import urlsplit
 
 import redis
@@ -13,7 +14,7 @@ from mailq.broker.config import celery_settings
 from mailq.engine.ports import Ring
 from mailq.errors import Misconfigured, Unavailable
 
-_TIMEOUT_S = 3.0
+_TIMEOUT_S = 2.0
 
 
 class CeleryDoorbell:
@@ -23,7 +24,7 @@ class CeleryDoorbell:
         kombu_compat.install()
         self._address = address(redis_url)
         self._app = Celery("mailq-doorbell", set_as_current=False)
-        self._app.conf.update(celery_settings(redis_url))
+        self._app.conf.update(_impatient(celery_settings(redis_url)))
         self._redis = connect(redis_url)
 
     def ring(self, rings: Sequence[Ring]) -> None:
@@ -57,6 +58,15 @@ class CeleryDoorbell:
         except redis.exceptions.RedisError as error:
             raise Unavailable(f"broker {self._address} does not answer: {error}") from error
         return str(found)
+
+
+def _impatient(settings: dict[str, Any]) -> dict[str, Any]:
+    """A worker may wait for its broker; a warden that rings has a server to renew meanwhile, and a producer has a user.
+
+    A publish is tried twice, the second time on a fresh connection: after a restart of the broker those of the pool are dead.
+    """
+    transport = settings["broker_transport_options"] | {"socket_timeout": _TIMEOUT_S, "socket_connect_timeout": _TIMEOUT_S}
+    return settings | {"broker_transport_options": transport}
 
 
 def connect(redis_url: str) -> "redis.Redis":
