@@ -32,9 +32,16 @@ def submit(database: Database, dispatcher: Dispatcher, tmp_path: Path) -> Submit
     """Submits a mailing from a CSV file through the producer and rings, as `mailqctl mailing submit` does."""
 
     def submit(
-        recipients: int | Sequence[str] = 300, *, batch_size: int = 100, content: Content = CONTENT, ring: bool = True, **order: object
+        recipients: int | Sequence[str] = 300,
+        *,
+        batch_size: int = 100,
+        content: Content = CONTENT,
+        ring: bool = True,
+        **order: object,
     ) -> Posted:
-        addresses = [f"r{number}@example.com" for number in range(1, recipients + 1)] if isinstance(recipients, int) else recipients
+        addresses = (
+            [f"r{number}@example.com" for number in range(1, recipients + 1)] if isinstance(recipients, int) else recipients
+        )
         path = tmp_path / "recipients.csv"
         path.write_text("address,name\n" + "".join(f'"{address}",Name {row}\n' for row, address in enumerate(addresses, 1)))
         with open_source(path) as source:

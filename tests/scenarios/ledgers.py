@@ -65,7 +65,9 @@ class Posted:
     def batches(self) -> list[tuple[int, BatchState]]:
         """Its batches in order, as (id, state)."""
         with self.database.begin() as tx:
-            rows = tx.execute(select(batch.c.id, batch.c.state).where(batch.c.mailing_id == self.mailing_id).order_by(batch.c.number))
+            rows = tx.execute(
+                select(batch.c.id, batch.c.state).where(batch.c.mailing_id == self.mailing_id).order_by(batch.c.number)
+            )
             return [(row.id, BatchState(row.state)) for row in rows]
 
     def addresses(self, state: State) -> set[str]:

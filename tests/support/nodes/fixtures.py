@@ -128,7 +128,9 @@ def start_server(node_supervisor: Supervisor, broker: Broker, database_url: str,
         server_id: str = "one", *, concurrency: int = 2, queues: str = "mailq.bulk", wait: bool = True, **settings: object
     ) -> WorkerServer:
         urls = {"database_url": database_url, "redis_url": broker.url, "relay_url": sink.url}
-        chosen = {f"MAILQ_{name.upper()}": str(value) for name, value in {**urls, **_BRISK, "server_id": server_id, **settings}.items()}
+        chosen = {
+            f"MAILQ_{name.upper()}": str(value) for name, value in {**urls, **_BRISK, "server_id": server_id, **settings}.items()
+        }
         launched = ServerContainer.launch(
             node_supervisor,
             tmp_path / server_id,

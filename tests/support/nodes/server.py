@@ -50,7 +50,9 @@ class ServerContainer(CeleryWorkerContainer):
     def ready(self) -> bool:
         """Wait until it consumes."""
         process = self._container
-        process.child.wait_until(lambda: f"{self._name}@" in (log := process.logs_since_start()) and " ready." in log, _READY_WITHIN)
+        process.child.wait_until(
+            lambda: f"{self._name}@" in (log := process.logs_since_start()) and " ready." in log, _READY_WITHIN
+        )
         return True
 
     def restart(self, timeout: float = 30) -> None:
@@ -92,12 +94,12 @@ class WorkerServer(CeleryTestWorker):
     @property
     def children(self) -> list[psutil.Process]:
         """The worker processes of the pool."""
-        return [one for one in self._offspring() if "workers.warden" not in one.cmdline()]
+        return [one for one in self._offspring() if not _is_warden(one)]
 
     @property
     def warden(self) -> psutil.Process:
         """The warden."""
-        return next(one for one in self._offspring() if "workers.warden" in one.cmdline())
+        return next(one for one in self._offspring() if _is_warden(one))
 
     def wait_ready(self) -> "WorkerServer":
         """Wait until it consumes; returns itself."""
@@ -119,20 +121,32 @@ class WorkerServer(CeleryTestWorker):
         self.process.start()
         return self.wait_ready()
 
-    def get_running_processes_info(self, columns: list[str] | None = None, filters: dict[str, str] | None = None) -> list[dict[str, Any]]:
+    def get_running_processes_info(
+        self, columns: list[str] | None = None, filters: dict[str, str] | None = None
+    ) -> list[dict[str, Any]]:
         """As the vendor's, of this server's processes alone."""
         wanted = columns or ["pid", "name", "username", "cmdline", "cpu_percent", "memory_percent", "create_time"]
         rows = [one.as_dict(wanted) for one in (psutil.Process(self.pid), *self._offspring())]
         return [row for row in rows if all(row.get(name) == value for name, value in (filters or {}).items())]
 
     def _offspring(self) -> list[psutil.Process]:
-        return psutil.Process(self.pid).children(recursive=True) if self.alive else []
+        if not self.alive:
+            return []
+        return [one for one in psutil.Process(self.pid).children(recursive=True) if _group_of(one) is not None]
 
     def _group(self) -> list[int]:
         return [one.pid for one in psutil.process_iter() if _group_of(one) == self.pid]
 
 
+def _is_warden(process: psutil.Process) -> bool:
+    try:
+        return "workers.warden" in process.cmdline()
+    except psutil.NoSuchProcess:
+        return False
+
+
 def _group_of(process: psutil.Process) -> int | None:
+    """The process group of a process; None if it has ended, whether or not somebody has noticed."""
     try:
         # "pid (name) state ppid pgrp …": the name may hold anything.
         fields = Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()

@@ -1,0 +1,79 @@
+"""`kill -9` of a whole server, or of one of its processes, in the middle of a batch."""
+
+import os
+import signal
+
+import psutil
+import pytest
+
+from mailq.core.batch import State
+from mailq.core.delivery import State as DeliveryState
+from tests.scenarios.ledgers import ledgers_agree
+from tests.support.waiting import eventually
+
+SESSIONS = 5
+WINDOW = 2 * SESSIONS
+
+
+@pytest.mark.parametrize("accepted_before", [1, 120])
+def test_the_next_start_of_a_killed_server_takes_over(submit, start_server, sink, accepted_before):
+    """What was open when it died is in doubt, at most a window for each process; all others get their mail, nobody two."""
+    sink.rules("delay=20ms")
+    server = start_server(relay__sessions=SESSIONS)
+    posted = submit(400, batch_size=200)
+    eventually(lambda: len(sink.accepted) >= accepted_before)
+
+    server.kill()
+    assert [state for _, state in posted.batches()].count(State.LEASED) >= 1
+    server.start_again()
+
+    eventually(lambda: posted.finished, within=20)
+    books = ledgers_agree(posted, sink)
+    assert 0 < books.num_in_doubt <= 2 * WINDOW
+    assert books.num_sent + books.num_in_doubt == 400
+    assert len(posted.addresses(DeliveryState.IN_DOUBT)) == books.num_in_doubt
+
+
+def test_worker_processes_and_warden_die_with_their_main_process(submit, start_server, sink):
+    """`kill -9` of the main process alone: nobody goes on sending for a server that is gone."""
+    sink.rules("delay=50ms")
+    server = start_server(relay__sessions=SESSIONS)
+    posted = submit(400, batch_size=200)
+    eventually(lambda: len(sink.accepted) >= 20)
+    family = [*server.children, server.warden]
+
+    os.kill(server.pid, signal.SIGKILL)
+
+    server.process.child.stopped = True
+    eventually(lambda: not any(one.is_running() and one.status() != psutil.STATUS_ZOMBIE for one in family))
+    server.start_again()
+    sink.rules()
+    eventually(lambda: posted.finished, within=20)
+    assert ledgers_agree(posted, sink).num_in_doubt <= 2 * WINDOW
+
+
+def test_a_killed_pool_child_keeps_its_batch_until_the_next_start_and_the_books_stay_right(submit, start_server, sink):
+    """The pool gets a new child at once, and the other batches go on; the dead child's is reclaimed when the server starts again."""
+    sink.rules("delay=20ms")
+    server = start_server(relay__sessions=SESSIONS)
+    posted = submit(800, batch_size=200)
+    eventually(lambda: len(sink.accepted) >= 40)
+    killed, other = server.children
+
+    killed.kill()
+
+    eventually(lambda: len(server.children) == 2 and killed.pid not in {one.pid for one in server.children}, within=15)
+    sink.rules()
+    eventually(lambda: [state for _, state in posted.batches()].count(State.FINISHED) == 3, within=20)
+    ledgers_agree(posted, sink)
+    assert other.is_running()
+    assert not posted.finished
+
+    server.terminate()
+    server.wait_ended()
+    server.start_again()
+
+    eventually(lambda: posted.finished, within=20)
+    books = ledgers_agree(posted, sink)
+    assert 0 < books.num_in_doubt <= WINDOW
+    assert books.num_sent + books.num_in_doubt == 800
