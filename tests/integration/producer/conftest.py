@@ -41,10 +41,11 @@ class Ledger:
                 assert each.books.balanced
                 assert each.books == recount(tx, each.mailing.id)
             differing = tx.execute(
-                text("""SELECT batch.id FROM batch 
-                    LEFT JOIN delivery ON delivery.mailing_id = batch.mailing_id AND batch_id = batch.id
-                    GROUP BY batch.id HAVING count(seq) <> num_profiles OR count(seq) FILTER (WHERE delivery.state = 'skipped') <> num_skipped
-                        OR min(seq) <> first_seq OR max(seq) <> last_seq OR max(seq) - min(seq) + 1 <> count(seq)""")
+                text("""
+                SELECT batch.id FROM batch LEFT JOIN delivery ON delivery.mailing_id = batch.mailing_id AND batch_id = batch.id
+                 GROUP BY batch.id
+                HAVING count(seq) <> num_profiles OR count(seq) FILTER (WHERE delivery.state = 'skipped') <> num_skipped
+                    OR min(seq) <> first_seq OR max(seq) <> last_seq OR max(seq) - min(seq) + 1 <> count(seq)""")
             ).all()
             assert not differing
 
