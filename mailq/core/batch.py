@@ -24,7 +24,7 @@ class State(StrEnum):
 
 NEXT: Mapping[State, frozenset[State]] = MappingProxyType(
     {
-        State.READY: frozenset({State.LEASED, State.CANCELLED}),
+        State.READY: frozenset({State.LEASED, State.FINISHED, State.CANCELLED}),  # finished: nothing in it was to be sent
         State.LEASED: frozenset({State.FINISHED, State.WAITING, State.READY, State.CANCELLED}),
         State.WAITING: frozenset({State.READY, State.CANCELLED}),
         State.FINISHED: frozenset({State.READY}),

@@ -7,7 +7,7 @@ from sqlalchemy import Connection, select, text
 from mailq.core.mailing import month_of
 from mailq.store.database import db_now
 
-# fillfactor leaves room for HOT updates; a settled mailing is vacuumed early, and analysed after a load by the producer itself.
+# fillfactor leaves room for HOT updates; a settled mailing is vacuumed early.
 _STORAGE = "fillfactor = 75, autovacuum_vacuum_scale_factor = 0.05, autovacuum_analyze_scale_factor = 0.05"
 
 

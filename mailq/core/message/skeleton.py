@@ -124,7 +124,7 @@ class Renderer:
         return parse_mailbox("sender", self._sender.render(self._values(address, variables), meter))
 
     def _values(self, address: str, variables: Mapping[str, Any]) -> dict[str, Any]:
-        return with_globals(variables, self._limits) | {"address": address}
+        return {"email": address} | with_globals(variables, self._limits) | {"address": address}
 
 
 def compile_content(content: Content, *, clock: Callable[[], float], limits: Limits | None = None) -> Renderer:

@@ -15,8 +15,8 @@ from mailq.core.message.content import Content
 from mailq.core.message.faults import RenderFault, TemplateFault
 from mailq.core.message.sandbox import Limits, Meter, MeteredContext, Meters, OverBudget, Sandbox
 
-PROVIDED = frozenset({"address"})
-"""The variables that every recipient has, whatever the columns."""
+PROVIDED = frozenset({"address", "email"})
+"""The variables that every recipient has, whatever the columns: both are the address, unless a column is called `email`."""
 
 _MISSING = re.compile(r"the variable '(.+)' is missing\Z")
 _GUARDS = frozenset({"default", "d", "defined", "undefined"})
