@@ -143,6 +143,11 @@ class HostileRelay:
         return [body for peer in self.peers for body in peer.bodies]
 
 
+async def _ended(playing: set[asyncio.Task[None]], *, within: float) -> set[asyncio.Task[None]]:
+    """Wait for the scripts to end; those that have not."""
+    return (await asyncio.wait(playing, timeout=within))[1] if playing else set()
+
+
 @asynccontextmanager
 async def hostile(*scripts: Script, ehlo: bytes = EHLO, tls: ssl.SSLContext | None = None) -> AsyncIterator[HostileRelay]:
     """A relay whose connections play the scripts in order, the last one for all further connections.
@@ -151,7 +156,12 @@ async def hostile(*scripts: Script, ehlo: bytes = EHLO, tls: ssl.SSLContext | No
     """
     relay = HostileRelay(port=0)
 
+    playing: set[asyncio.Task[None]] = set()
+
     async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        playing.add(task)
         peer = Peer(reader, writer, ehlo=ehlo)
         script = scripts[min(len(relay.peers), len(scripts) - 1)]
         relay.peers.append(peer)
@@ -170,7 +180,11 @@ async def hostile(*scripts: Script, ehlo: bytes = EHLO, tls: ssl.SSLContext | No
         yield relay
     finally:
         server.close()
+        # A client that has gone is seen to have gone; only then are the scripts' own connections closed.
+        await _ended(playing, within=1.0)
         for peer in relay.peers:
             peer.writer.close()
+        for task in await _ended(playing, within=2.0):
+            task.cancel()
         await server.wait_closed()
     assert not relay.errors, relay.errors

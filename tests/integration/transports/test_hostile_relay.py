@@ -17,12 +17,13 @@ from tests.support.hostile import LOCK_STEP, HostileRelay, Peer, Script, hostile
 OPENING = [Stage.GREETING, Stage.HELLO]
 ENVELOPE = [Stage.MAIL, Stage.RCPT, Stage.DATA]
 BEFORE_THE_DOT = [*OPENING, *ENVELOPE]
-SHORT = timedelta(milliseconds=100)
+SHORT = timedelta(milliseconds=200)
+PATIENT = timedelta(seconds=10)
 LARGE = b"Subject: large\r\n\r\n" + b"x" * 70 + b"\r\n" + (b"y" * 76 + b"\r\n") * 200_000
 
 
 def wire_to(relay: HostileRelay, **options: object) -> SmtpWire:
-    facts = {"sessions": 1, "command_timeout": timedelta(seconds=10), "dot_timeout": timedelta(seconds=10)} | options
+    facts = {"sessions": 1, "command_timeout": PATIENT, "dot_timeout": PATIENT, "quit_timeout": SHORT} | options
     return SmtpWire(SmtpOptions("127.0.0.1", relay.port, **facts))  # type: ignore[arg-type]
 
 
@@ -106,7 +107,7 @@ async def test_whatever_happens_before_the_dot_the_letter_was_certainly_not_acce
     async with hostile(at(stage, misdeed)) as relay:
         feed = BookFeed(letters(1))
 
-        fault = await carried(relay, feed, command_timeout=SHORT)
+        fault = await carried(relay, feed, command_timeout=SHORT if misdeed is stall else PATIENT)
 
     assert feed.given_back == [1]
     assert not feed.outcomes
@@ -120,7 +121,7 @@ async def test_whatever_happens_after_the_dot_leaves_doubt(misdeed: Misdeed):
     async with hostile(at(Stage.DOT, misdeed)) as relay:
         feed = BookFeed(letters(1))
 
-        await carried(relay, feed, dot_timeout=SHORT, command_timeout=SHORT)
+        await carried(relay, feed, dot_timeout=SHORT if misdeed is stall else PATIENT)
 
     assert feed.outcomes == {1: Unknown(Doubt.TIMEOUT if misdeed is stall else Doubt.RELAY_CLOSED)}
     assert len(relay.bodies) == 1
@@ -151,16 +152,15 @@ async def test_a_relay_that_stops_reading_in_a_large_body_leaves_no_doubt():
     async def script(peer: Peer) -> None:
         await peer.until(Stage.BODY)
         peer.reader._transport.pause_reading()
-        await asyncio.get_running_loop().create_future()
+        await gone.wait()
 
+    gone = asyncio.Event()
     async with hostile(script) as relay:
         feed = BookFeed([letter(content=LARGE)])
-        playing = asyncio.all_tasks()
 
-        await carried(relay, feed, dot_timeout=SHORT, command_timeout=SHORT)
+        await carried(relay, feed, dot_timeout=SHORT)
 
-        for task in asyncio.all_tasks() - playing:
-            task.cancel()
+        gone.set()
     assert feed.given_back == [1]
 
 
@@ -170,12 +170,13 @@ async def test_a_reply_in_single_bytes_is_one_reply(stage: Stage):
     async def script(peer: Peer) -> None:
         await peer.until(stage)
         await peer.drip(b"550-5.7.1 not\r\n550-5.7.1 from\r\n550 5.7.1 you\r\n")
+        await peer.drip(b"503 5.5.1 then not this either\r\n" * {Stage.MAIL: 2, Stage.RCPT: 1}.get(stage, 0))
         await peer.stall()
 
     async with hostile(script) as relay:
         feed = BookFeed(letters(1))
 
-        await carried(relay, feed, command_timeout=SHORT, messages_per_session=1)
+        await carried(relay, feed)
 
     assert feed.outcomes == {1: Rejected(Reply(stage, 550, "5.7.1 not 5.7.1 from 5.7.1 you"), Fault.POLICY)}
 
@@ -213,7 +214,7 @@ async def test_replies_that_end_in_a_bare_line_feed_are_understood():
     async with hostile(script) as relay:
         feed = BookFeed(letters(1))
 
-        await carried(relay, feed, quit_timeout=SHORT)
+        await carried(relay, feed)
 
     assert feed.outcomes == {1: Accepted(Reply(Stage.DOT, 250, "taken"))}
 
@@ -358,7 +359,7 @@ async def test_what_was_said_of_a_recipient_holds_though_the_session_breaks(misd
     async with hostile(script) as relay:
         feed = BookFeed(letters(1))
 
-        await carried(relay, feed, command_timeout=SHORT)
+        await carried(relay, feed, command_timeout=SHORT if misdeed is stall else PATIENT)
 
     # A reset may destroy the reply on its way.
     assert feed.outcomes or misdeed is reset
@@ -497,6 +498,89 @@ async def test_a_relay_that_ends_every_session_after_some_letters_is_not_at_faul
 
 
 @in_event_loop
+async def test_sessions_that_all_wear_out_at_once_are_no_fault():
+    """Six sessions end in answer to their second letter, one after the other, and nothing is accepted between."""
+
+    async def script(peer: Peer) -> None:
+        await peer.until(Stage.DOT)
+        await at_the_dot.wait()
+        await peer.say(b"250 2.0.0 accepted\r\n")
+        while len(feed.outcomes) < 6:
+            await asyncio.sleep(0.001)
+        await peer.say(b"421 4.7.0 enough for one connection\r\n")
+
+    at_the_dot = asyncio.Barrier(6)
+    feed = BookFeed(letters(12), again=True)
+    async with hostile(*[script] * 6, well_behaved) as relay:
+        fault = await carried(relay, feed, sessions=6)
+
+    assert fault is None
+    assert len(feed.outcomes) == 12
+    assert all(isinstance(outcome, Accepted) for outcome in feed.outcomes.values())
+
+
+@in_event_loop
+async def test_faults_with_letters_accepted_between_do_not_add_up():
+    async def takes_one(peer: Peer) -> None:
+        await peer.until(Stage.DOT)
+        await peer.say(b"250 2.0.0 accepted\r\n421 4.7.0 enough for one connection\r\n")
+
+    async with hostile(*[at(Stage.MAIL, say_421), takes_one] * 8, well_behaved) as relay:
+        feed = BookFeed(letters(8), again=True)
+
+        fault = await carried(relay, feed)
+
+    assert fault is None
+    assert len(feed.outcomes) == 8
+    assert all(isinstance(outcome, Accepted) for outcome in feed.outcomes.values())
+
+
+@in_event_loop
+async def test_a_letter_is_not_blamed_for_the_session_that_the_one_before_it_ended():
+    """Blamed for two new sessions it would be put off."""
+    async with hostile(at(Stage.DOT, close), at(Stage.MAIL, say_421), well_behaved) as relay:
+        feed = BookFeed(letters(2), again=True)
+
+        await carried(relay, feed)
+
+    assert feed.outcomes[1] == Unknown(Doubt.RELAY_CLOSED)
+    assert isinstance(feed.outcomes[2], Accepted)
+
+
+@pytest.mark.parametrize("answer", [b"250 ok\r\n", b"299 ok\r\n"])
+@in_event_loop
+async def test_content_that_was_not_asked_for_is_not_sent(answer: bytes):
+    async def script(peer: Peer) -> None:
+        await peer.until(Stage.DATA)
+        await peer.say(answer)
+        assert await peer.reader.read() == b""
+
+    async with hostile(script) as relay:
+        feed = BookFeed(letters(1))
+
+        await carried(relay, feed)
+
+    assert feed.given_back == [1]
+
+
+@pytest.mark.parametrize("stage", [Stage.MAIL, Stage.RCPT, Stage.DOT])
+@in_event_loop
+async def test_an_intermediate_reply_where_none_belongs_ends_the_session(stage: Stage):
+    async def script(peer: Peer) -> None:
+        await peer.until(stage)
+        await peer.say(b"354 go ahead\r\n")
+        await peer.stall()
+
+    async with hostile(script) as relay:
+        feed = BookFeed(letters(1))
+
+        await carried(relay, feed)
+
+    assert feed.given_back == ([] if stage is Stage.DOT else [1])
+    assert feed.outcomes == ({1: Unknown(Doubt.RELAY_CLOSED)} if stage is Stage.DOT else {})
+
+
+@in_event_loop
 async def test_a_relay_without_room_rests_after_five_letters_instead_of_putting_off_all():
     async def script(peer: Peer) -> None:
         await peer.say(b"220 full.example\r\n")
@@ -508,7 +592,7 @@ async def test_a_relay_without_room_rests_after_five_letters_instead_of_putting_
     async with hostile(script) as relay:
         feed = BookFeed(letters(100))
 
-        fault = await carried(relay, feed, quit_timeout=SHORT)
+        fault = await carried(relay, feed)
 
     assert fault is not None
     assert "452 4.3.1 no space" in str(fault)
