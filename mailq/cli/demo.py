@@ -133,7 +133,11 @@ def _print(ground: Ground, summary: "Summary", comparison: "Comparison", seconds
 
 
 def _say_how_it_goes_on(ground: Ground, summary: "Summary") -> None:
-    pid = ground.about.pids.get("worker")
+    from mailq.local import state
+
+    # Asked again: the worker of the beginning may have ended, or another one have come.
+    about = state.facts(ground.settings.home)
+    pid = about.pids.get("worker") if about else None
     reference = summary.mailing.public_id
     say(f"\nthe stack is still up: `mailqctl mailing show {reference}`, `mailqctl mailing export {reference}`")
     if pid:

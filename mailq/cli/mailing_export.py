@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, TextIO
 import click
 
 from mailq.cli import parts
-from mailq.cli.options import CONTEXT, examples, json_option, reference_argument
+from mailq.cli.options import CONTEXT, Words, examples, json_option, reference_argument
 from mailq.cli.terminal import plain
 from mailq.core.delivery import State
 from mailq.errors import Unavailable
@@ -33,7 +33,7 @@ _DOMAIN_AT_THE_END = re.compile(r"@([A-Za-z0-9.-]+)>?\s*$")
 )
 @reference_argument
 @click.option("--output", type=click.Path(path_type=Path, dir_okay=False), help="Write to this file, whole or not at all.")
-@click.option("--state", "states", type=click.Choice([*State]), multiple=True, help="Only these; may be repeated.")
+@click.option("--state", "states", type=Words([*State]), multiple=True, help="Only these; may be repeated.")
 @json_option("Print NDJSON, a document a line.")
 def export(*, reference: str, output: Path | None, states: tuple[str, ...], as_json: bool) -> None:
     """Print what became of every recipient, as CSV, in the order of the source."""

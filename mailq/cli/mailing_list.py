@@ -3,7 +3,7 @@
 import click
 
 from mailq.cli import parts
-from mailq.cli.options import CONTEXT, examples, json_option
+from mailq.cli.options import CONTEXT, Words, examples, json_option
 from mailq.cli.rendering import as_document
 from mailq.cli.terminal import print_json, print_table, say
 from mailq.core.mailing import State
@@ -12,7 +12,7 @@ _COLUMNS = ("mailing", "name", "state", "profiles", "sent", "errors", "skipped",
 
 
 @click.command("list", context_settings=CONTEXT, epilog=examples("mailing list --state running"))
-@click.option("--state", "states", type=click.Choice([*State]), multiple=True, help="Only these; may be repeated.")
+@click.option("--state", "states", type=Words([*State]), multiple=True, help="Only these; may be repeated.")
 @click.option("--limit", type=click.IntRange(1, 1000), default=20, show_default=True)
 @json_option("Print a JSON array.")
 def list_mailings(*, states: tuple[str, ...], limit: int, as_json: bool) -> None:

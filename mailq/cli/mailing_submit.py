@@ -12,7 +12,7 @@ import click
 from mailq.cli import parts, progress
 from mailq.cli.content_file import body, read_content
 from mailq.cli.dry_run import print_preview
-from mailq.cli.options import CONTEXT, Moment, examples, json_option
+from mailq.cli.options import CONTEXT, Moment, Words, examples, json_option
 from mailq.cli.rendering import books_lines
 from mailq.cli.terminal import print_json, print_line, say
 from mailq.core.mailing import DoubtPolicy, Lane
@@ -44,10 +44,10 @@ _EXAMPLES = examples(
 @click.option("--header", "headers", metavar="NAME=VALUE", multiple=True, help="A further header; may be repeated.")
 @click.option("--name", help="What people call this mailing; default the file's name.")
 @click.option("--key", help="Your own name for it: the same key and content again is the same mailing.")
-@click.option("--lane", type=click.Choice([*Lane]), default=Lane.BULK, show_default=True)
+@click.option("--lane", type=Words([*Lane]), default=Lane.BULK, show_default=True)
 @click.option(
     "--doubt-policy",
-    type=click.Choice([*DoubtPolicy]),
+    type=Words([*DoubtPolicy]),
     default=DoubtPolicy.HOLD,
     show_default=True,
     help="What becomes of mails nobody can know about, after a crash.",

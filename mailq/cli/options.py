@@ -25,6 +25,14 @@ def json_option(what: str = "Print JSON.") -> Callable[[Function], Function]:
 reference_argument = click.argument("reference", metavar="MAILING")
 
 
+class Words(click.Choice[Any]):
+    """The words of a core enum as tables and books write them: click would ask for the names, `IN_DOUBT`."""
+
+    def normalize_choice(self, choice: Any, ctx: click.Context | None) -> str:
+        """The word that is typed for a choice."""
+        return str(choice)
+
+
 class Moment(click.ParamType[datetime]):
     """A moment in ISO 8601 with a time zone."""
 

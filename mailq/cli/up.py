@@ -23,7 +23,7 @@ _LOOK_EVERY_S = 0.25
     "--sink-rule", "rules", metavar="RULE", multiple=True, help="How the sink misbehaves, `odds=0.01 tempfail` for one."
 )
 @click.option("--demo", is_flag=True, hidden=True, help="As `demo --keep` wants it.")
-def up(*, with_worker: bool, with_flower: bool, sink: bool, rules: tuple[str, ...], demo: bool) -> None:
+def up(*, with_worker: bool, with_flower: bool, sink: bool, sink_port: int, rules: tuple[str, ...], demo: bool) -> None:
     """Run PostgreSQL, Redis and a mail sink here until Ctrl-C, in MAILQ_HOME (default ./var).
 
     Servers that the settings name are used as they are, and none is started in their place.
@@ -32,7 +32,7 @@ def up(*, with_worker: bool, with_flower: bool, sink: bool, rules: tuple[str, ..
     from mailq.local import stack
 
     chosen = parts.load()
-    options = stack.SinkOptions(rules=demo_parts.RULES if demo else rules) if sink else None
+    options = stack.SinkOptions(port=sink_port, rules=demo_parts.RULES if demo else rules) if sink else None
     say(f"starting the local stack in {chosen.home}")
     with stack.running(chosen, sink=options) as running:
         if demo:

@@ -9,7 +9,7 @@ import click
 from mailq import settings
 from mailq.broker import names
 from mailq.cli import parts
-from mailq.cli.options import CONTEXT, examples
+from mailq.cli.options import CONTEXT, Words, examples
 from mailq.cli.terminal import say
 from mailq.core.mailing import Lane
 from mailq.settings import Settings
@@ -21,7 +21,7 @@ _QUIET = ("--without-mingle", "--without-gossip")
     context_settings={**CONTEXT, "ignore_unknown_options": False},
     epilog=examples("worker", "worker --lane bulk -c 4", "worker -- --loglevel WARNING"),
 )
-@click.option("--lane", "lanes", type=click.Choice([*Lane]), multiple=True, help="Serve only these lanes; may be repeated.")
+@click.option("--lane", "lanes", type=Words([*Lane]), multiple=True, help="Serve only these lanes; may be repeated.")
 @click.option("-c", "--concurrency", type=click.IntRange(1, 256), default=2, show_default=True, help="Worker processes.")
 @click.option("-n", "--name", help="Celery's node name; default by MAILQ_SERVER_ID or MAILQ_SERVER_PORT.")
 @click.option("--unchecked", is_flag=True, hidden=True, help="The database is known to fit.")

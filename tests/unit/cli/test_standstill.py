@@ -1,0 +1,91 @@
+"""Why a mailing does not move is said in a sentence with what to do."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from mailq.cli.standstill import reasons
+from mailq.core.mailing import Books, DoubtPolicy, Lane, State
+from mailq.store.mailings import Mailing
+from mailq.store.watching import Standing
+
+NOW = datetime(2026, 12, 24, 18, tzinfo=UTC)
+MAILING = Mailing(
+    id=1,
+    public_id="mlg_1",
+    key=None,
+    name="sale",
+    state=State.RUNNING,
+    lane=Lane.BULK,
+    doubt_policy=DoubtPolicy.HOLD,
+    content_digest="",
+    source_digest="",
+    batch_size=10,
+    num_loaded=1234,
+    created_at=NOW,
+    scheduled_at=NOW + timedelta(hours=1),
+    started_at=NOW,
+    finished_at=None,
+    expires_at=None,
+)
+MOVING = Standing(
+    now=NOW, num_ready=3, num_leased=1, num_waiting=0, next_due_at=None, progressed_at=NOW - timedelta(seconds=1), slots=2
+)
+WAITING = replace(MOVING, num_leased=0, num_waiting=4, next_due_at=NOW + timedelta(minutes=5))
+
+
+def test_a_mailing_that_moves_needs_no_reason() -> None:
+    assert reasons(MAILING, Books(num_profiles=40), MOVING) == []
+
+
+@pytest.mark.parametrize(
+    ("state", "said"),
+    [
+        (State.LOADING, "still loading .1,234 records.*--resume mlg_1.*drop mlg_1"),
+        (State.SCHEDULED, "scheduled for 2026-12-24 19:00 UTC"),
+        (State.PAUSED, "mailing resume mlg_1"),
+    ],
+)
+def test_a_state_that_does_not_move_is_a_reason(state: State, said: str) -> None:
+    (reason,) = reasons(replace(MAILING, state=state), Books(), MOVING)
+
+    import re
+
+    assert re.search(said, reason)
+
+
+@pytest.mark.parametrize("state", [State.FINISHED, State.CANCELLED, State.EXPIRED])
+def test_a_mailing_that_is_over_needs_no_reason(state: State) -> None:
+    assert reasons(replace(MAILING, state=state), Books(), replace(WAITING, slots=0)) == []
+
+
+def test_a_lane_that_nobody_serves_is_named() -> None:
+    (reason,) = reasons(MAILING, Books(), replace(MOVING, slots=0))
+
+    assert "lane `bulk`" in reason
+    assert "mailqctl worker" in reason
+
+
+def test_batches_wait_for_a_resting_relay_until_a_time() -> None:
+    (reason,) = reasons(MAILING, Books(), WAITING)
+
+    assert reason == "4 of its batches wait until 18:05:00 UTC: the relay rests"
+
+
+def test_batches_wait_for_recipients_that_are_to_be_tried_again() -> None:
+    (reason,) = reasons(MAILING, Books(num_profiles=9, num_deferred=7), WAITING)
+
+    assert reason.endswith("7 recipients are to be tried again")
+
+
+def test_batches_whose_time_has_come_are_due_now() -> None:
+    (reason,) = reasons(MAILING, Books(), replace(WAITING, next_due_at=NOW - timedelta(seconds=1)))
+
+    assert "due now" in reason
+
+
+def test_a_holder_that_settles_nothing_is_noticed() -> None:
+    (reason,) = reasons(MAILING, Books(), replace(MOVING, progressed_at=NOW - timedelta(seconds=90)))
+
+    assert "nothing was settled for 90 s" in reason
