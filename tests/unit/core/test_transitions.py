@@ -36,6 +36,7 @@ LEGAL: dict[str, set[tuple[str, str]]] = {
     },
     "batch": {
         ("ready", "leased"),
+        ("ready", "finished"),
         ("ready", "cancelled"),
         ("leased", "ready"),
         ("leased", "waiting"),
