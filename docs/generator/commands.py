@@ -27,29 +27,28 @@ _OTHER_CODES = {
 def page() -> str:
     """The page."""
     parts = [markdown.head("Commands", "mailq/cli", *_INTRODUCTION), "## Exit codes", _exit_codes()]
-    for path, command in commands():
-        parts += [f"{'#' * min(2 + (len(path) > 1), 3)} mailqctl {' '.join(path)}", markdown.fenced("text", _help(path, command))]
+    for context in commands():
+        depth = "##" if context.parent and context.parent.parent is None else "###"
+        parts += [f"{depth} {context.command_path}", markdown.fenced("text", _help(context))]
     return markdown.page(*parts)
 
 
-def commands(command: click.Command = main, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], click.Command]]:
-    """Every command below one, with the words it is called by; hidden ones are left out."""
-    if not isinstance(command, click.Group):
+def commands(below: click.Context | None = None) -> Iterator[click.Context]:
+    """Every command, as a context that knows the words it is called by; hidden ones are left out."""
+    context = below or click.Context(main, info_name="mailqctl")
+    if not isinstance(context.command, click.Group):
         return
-    context = click.Context(command)
-    for name in command.list_commands(context):
-        found = command.get_command(context, name)
+    for name in context.command.list_commands(context):
+        found = context.command.get_command(context, name)
         if found is not None and not found.hidden:
-            yield (*path, name), found
-            yield from commands(found, (*path, name))
+            child = click.Context(found, info_name=name, parent=context, **found.context_settings)
+            yield child
+            yield from commands(child)
 
 
-def _help(path: tuple[str, ...], command: click.Command) -> str:
-    context = None
-    for name in ("mailqctl", *path):
-        context = click.Context(command, info_name=name, parent=context, terminal_width=100, max_content_width=100)
+def _help(context: click.Context) -> str:
     formatter = click.HelpFormatter(width=100)
-    command.format_help(context or click.Context(command), formatter)
+    context.command.format_help(context, formatter)
     return formatter.getvalue()
 
 

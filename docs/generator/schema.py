@@ -1,7 +1,7 @@
 """`schema.md`: tables and columns as `mailq.store.tables` has them."""
 
 from sqlalchemy import CheckConstraint, Column, Table
-from sqlalchemy.dialects import postgresql
+from sqlalchemy.dialects.postgresql.base import PGDialect
 
 from docs.generator import markdown
 from mailq.store.tables import metadata
@@ -63,7 +63,7 @@ def _columns(table: Table) -> str:
 
 
 def _type(column: Column[object]) -> str:
-    return str(column.type.compile(dialect=postgresql.dialect())).lower().replace("timestamp with time zone", "timestamptz")
+    return str(column.type.compile(dialect=PGDialect())).lower().replace("timestamp with time zone", "timestamptz")
 
 
 def _must(column: Column[object]) -> str:

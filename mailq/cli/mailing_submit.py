@@ -44,11 +44,11 @@ _EXAMPLES = examples(
 @click.option("--header", "headers", metavar="NAME=VALUE", multiple=True, help="A further header; may be repeated.")
 @click.option("--name", help="What people call this mailing; default the file's name.")
 @click.option("--key", help="Your own name for it: the same key and content again is the same mailing.")
-@click.option("--lane", type=Words([*Lane]), default=Lane.BULK, show_default=True)
+@click.option("--lane", type=Words([*Lane]), default=Lane.BULK.value, show_default=True)
 @click.option(
     "--doubt-policy",
     type=Words([*DoubtPolicy]),
-    default=DoubtPolicy.HOLD,
+    default=DoubtPolicy.HOLD.value,
     show_default=True,
     help="What becomes of mails nobody can know about, after a crash.",
 )

@@ -238,7 +238,8 @@ def test_what_the_image_copies_is_what_the_builder_is_given() -> None:
 
 def _board(home: str) -> Path:
     # In a process of its own: importing `workers` makes a Celery app and hangs its steps on Celery.
-    asked = f"from mailq.settings import Settings; from workers import membership as m; print(m._run_path(Settings(home={home!r}), '3.board'))"
+    imports = "from mailq.settings import Settings; from workers.membership import _run_path"
+    asked = f"{imports}; print(_run_path(Settings(home={home!r}), '3.board'))"
     environment = {**os.environ, "MAILQ_REDIS_URL": "redis://localhost"}
     said = subprocess.run([sys.executable, "-c", asked], cwd=ROOT, env=environment, capture_output=True, text=True, check=True)
     assert '.board")' in (ROOT / "workers/membership.py").read_text()

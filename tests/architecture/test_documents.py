@@ -104,14 +104,30 @@ def _fault(words: list[str]) -> str:
         command, words = found, words[1:]
         if not words:
             return ""
-    known = {option for each in command.get_params(click.Context(command)) for option in (*each.opts, *each.secondary_opts)}
-    unknown = [word for word in words if word.startswith("-") and word.partition("=")[0] not in known]
-    return f"no option {unknown}" if unknown else ""
+    return _option_fault(command, words)
+
+
+def _option_fault(command: click.Command, words: list[str]) -> str:
+    context = click.Context(command)
+    options = {name: each for each in command.get_params(context) for name in (*each.opts, *each.secondary_opts)}
+    for number, word in enumerate(words):
+        if word == "--":
+            break
+        option = options.get(word.partition("=")[0])
+        if word.startswith("-") and len(word) > 1 and option is None:
+            return f"no option {word}"
+        if option is not None and isinstance(option.type, click.Choice):
+            try:
+                option.type.convert(words[number + 1], option, context)
+            except click.BadParameter as fault:
+                return fault.message
+    return ""
 
 
 def test_the_check_of_commands_finds_a_wrong_one() -> None:
     """A proof for the proofs above."""
     assert _fault(["mailing", "lits"])
     assert _fault(["mailing", "show", "x", "--no-such-option"])
+    assert _fault(["mailing", "list", "--state", "IN_DOUBT"])
     assert not _fault(["mailing", "show", "x", "--json"])
     assert len(list(commands.commands())) > 10
