@@ -3,8 +3,9 @@
 import os
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
-from celery import current_task
+from celery import current_task, signals
 
 from mailq import bootstrap
 from mailq.clock import Clock
@@ -45,6 +46,13 @@ def _of_process(pid: int) -> Parts:
         progress=Progress(Clock()).report,
     )
     return Parts(executor, Restarter(database))
+
+
+@signals.worker_process_shutdown.connect
+def end_sessions(**_: Any) -> None:
+    """Say goodbye to the relay when a worker process ends."""
+    if _of_process.cache_info().currsize:
+        parts().executor.close()
 
 
 class Progress:
