@@ -73,5 +73,8 @@ class Dispatcher:
             self._doorbell.ring(rings)
         except Unavailable as error:
             log.warning("doorbell.unavailable", rings=len(rings), error=str(error))
+            # Otherwise they would pass for rings on the way, and be repeated only when those count as lost.
+            with self._database.begin() as tx:
+                ringing.take_back(tx, [ring.batch_id for ring in rings])
             return 0
         return len(rings)

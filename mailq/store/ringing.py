@@ -1,5 +1,6 @@
 """Which batches to ring for, and when they were rung last."""
 
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -52,6 +53,11 @@ def choose(tx: Connection, lane: Lane, *, room: int, ring_again_after: timedelta
     if room <= 0:
         return []
     return list(tx.execute(_RING, {"lane": lane.value, "room": room, "ring_again_after": ring_again_after}))
+
+
+def take_back(tx: Connection, batch_ids: Sequence[int]) -> None:
+    """Forget the rings of these batches: the broker did not take them, or may not have."""
+    tx.execute(update(batch).where(batch.c.id.in_(batch_ids), batch.c.state == State.READY).values(rung_at=None))
 
 
 def forget(tx: Connection) -> int:
