@@ -85,4 +85,4 @@ class Broker(RedisTestBroker):
         """Make sure that it serves, whatever a test did to it."""
         if self.container.status != "running":
             self.start()
-        eventually(lambda: self.redis.ping())
+        eventually(self.redis.ping)

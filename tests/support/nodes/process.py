@@ -97,7 +97,13 @@ class NodeProcess:
     def exec_run(self, cmd: str | Sequence[str], **_: Any) -> tuple[int, bytes]:
         """Run a command in the node's surroundings."""
         done = subprocess.run(
-            cmd, shell=isinstance(cmd, str), cwd=self._cwd, env=dict(self._env), stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+            cmd,
+            check=False,
+            shell=isinstance(cmd, str),
+            cwd=self._cwd,
+            env=dict(self._env),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
         )
         return done.returncode, done.stdout
 
