@@ -34,9 +34,9 @@ def of_python() -> Iterator[Finding]:
         yield warn("packages", "uvloop is not installed: sending costs a third more", "pip install 'mailq[fast]'")
 
 
-def of_environment(chosen: Settings) -> Iterator[Finding]:
+def of_environment() -> Iterator[Finding]:
     """Settings that nobody reads, because their names are mistyped."""
-    known = set(described(chosen))
+    known = set(described(Settings.model_construct()))
     parts = {f"MAILQ_{name.upper()}" for name in Settings.model_fields}
     unknown = sorted(name for name in os.environ if name.upper().startswith("MAILQ_") and name.upper() not in known | parts)
     for name in unknown:
@@ -45,7 +45,7 @@ def of_environment(chosen: Settings) -> Iterator[Finding]:
             "settings", f"{name} is no setting", f"did you mean {near[0]}?" if near else "unset it; `config show` lists all"
         )
     if not unknown:
-        yield ok("settings", "read; `mailqctl config show` lists them")
+        yield ok("settings", "every MAILQ_ variable is known; `mailqctl config show` lists them")
 
 
 def of_home(home: Path) -> Iterator[Finding]:

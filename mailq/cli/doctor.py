@@ -34,12 +34,12 @@ def examine() -> Iterator[Finding]:
     from mailq.cli import checks_here, checks_services
 
     yield from checks_here.of_python()
+    yield from checks_here.of_environment()
     try:
         chosen = parts.load()
     except Misconfigured as error:
-        yield fail("settings", str(error), "correct them; `mailqctl config show` lists what there is")
+        yield fail("settings", str(error), "correct them")
         return
-    yield from checks_here.of_environment(chosen)
     yield from checks_here.of_home(chosen.home)
     start = "start it, or correct {}; `mailqctl up` brings one"
     for what, fix, ask in (

@@ -23,10 +23,10 @@ def books_lines(books: "Books") -> list[str]:
     counters = asdict(books)
     total = counters.pop("num_profiles")
     width = len(f"{total:,}")
-    lines = [f"  num_profiles  {total:>{width},}"]
+    lines = [f"    num_profiles  {total:>{width},}"]
     for place, (name, value) in enumerate(sorted(counters.items(), key=lambda pair: _ORDER.index(pair[0]))):
-        lines.append(f"  {'=' if not place else '+'} {name:<12}{value:>{width},}")
-    lines.append("  the books balance" if books.balanced else "  THE BOOKS DO NOT BALANCE")
+        lines.append(f"  {'=' if not place else '+'} {name:<12}  {value:>{width},}")
+    lines.append("    the books balance" if books.balanced else "    THE BOOKS DO NOT BALANCE")
     return lines
 
 

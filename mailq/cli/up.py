@@ -20,6 +20,9 @@ _LOOK_EVERY_S = 0.25
 @click.option("--with-flower", is_flag=True, help="Also Flower, Celery's monitor.")
 @click.option("--sink/--no-sink", default=True, show_default=True, help="A mail sink takes the place of a relay.")
 @click.option(
+    "--sink-port", type=click.IntRange(0, 65535), default=0, help="Where the sink listens; default the port of last time."
+)
+@click.option(
     "--sink-rule", "rules", metavar="RULE", multiple=True, help="How the sink misbehaves, `odds=0.01 tempfail` for one."
 )
 @click.option("--demo", is_flag=True, hidden=True, help="As `demo --keep` wants it.")

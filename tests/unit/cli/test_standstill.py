@@ -1,5 +1,6 @@
 """Why a mailing does not move is said in a sentence with what to do."""
 
+import re
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -49,8 +50,6 @@ def test_a_mailing_that_moves_needs_no_reason() -> None:
 )
 def test_a_state_that_does_not_move_is_a_reason(state: State, said: str) -> None:
     (reason,) = reasons(replace(MAILING, state=state), Books(), MOVING)
-
-    import re
 
     assert re.search(said, reason)
 
