@@ -61,7 +61,8 @@ class ReplyParser:
             if code is None:
                 self._take_line(line.removesuffix(b"\r"), replies)
             else:
-                replies.append(RawReply(code, line[4:].removesuffix(b"\r")))
+                # What RawReply(…) does, at a quarter of the cost.
+                replies.append(tuple.__new__(RawReply, (code, line[4:].removesuffix(b"\r"))))
         if len(self._partial) > MAX_LINE_BYTES:
             raise GarbledReply(f"a reply line of more than {MAX_LINE_BYTES} bytes", replies)
         return replies
