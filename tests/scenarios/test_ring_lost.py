@@ -27,3 +27,15 @@ def test_a_mailing_that_nobody_rang_for_is_found_by_upkeep(submit, start_server,
 
     eventually(lambda: posted.finished)
     assert ledgers_agree(posted, sink).num_sent == 50
+
+
+def test_upkeep_survives_its_leader(submit, start_server, sink):
+    """`kill -9` of the server whose warden leads: the other one's takes over when the lead has run out, and rings."""
+    leader = start_server("one")
+    start_server("two", upkeep__ring_again_after="1s")
+    leader.kill()
+
+    posted = submit(50, ring=False)
+
+    eventually(lambda: posted.finished, within=20)
+    assert ledgers_agree(posted, sink).num_sent == 50
