@@ -7,6 +7,7 @@ What is certain when a session breaks follows from it: the letter past its dot i
 
 import asyncio
 from collections import deque
+from typing import cast
 
 from mailq.core.classify import classify
 from mailq.core.outcome import Doubt, Reply, Stage, Unknown
@@ -160,12 +161,11 @@ class Session:
 
     def drained(self) -> None:
         """A large body has left: its dot may follow."""
-        if not self._body_leaving:
-            return
         try:
-            self._send_dot(b"")
-            if self._connection.open:
-                self._go_on()
+            if self._body_leaving:
+                self._send_dot(b"")
+                if self._connection.open:
+                    self._go_on()
         except Exception as error:
             # asyncio would only log it, and the letter would wait for its deadline.
             self.lost(error)
@@ -200,9 +200,9 @@ class Session:
         letter = self._past_dot
         if letter is None or 300 <= reply.code < 400:
             self._break(_OUT_OF_STEP)
-            return
-        self._past_dot = None
-        self._settle(letter, Reply(Stage.DOT, reply.code, readable(reply)))
+        else:
+            self._past_dot = None
+            self._settle(letter, Reply(Stage.DOT, reply.code, readable(reply)))
 
     def _path_answered(self, awaited: Awaited, reply: RawReply) -> None:
         if 300 <= reply.code < 400:
@@ -238,8 +238,8 @@ class Session:
             self._break("the relay said more than it was asked")
             return
         said = Reply(Stage.BODY, reply.code, readable(reply))
-        if reply.code != 421 and self._letter is not None and self._refusal is None:
-            self._refusal = said
+        if reply.code != 421:
+            self._refusal = self._refusal or said
         self._break(f"{said} (before it was asked)", reply=said if reply.code == 421 else None)
 
     # What we say.
@@ -324,8 +324,7 @@ class Session:
 
     @property
     def _at_desk(self) -> Desk:
-        assert self._desk is not None
-        return self._desk
+        return cast("Desk", self._desk)
 
     @property
     def _stage(self) -> Stage:
@@ -337,10 +336,10 @@ class Session:
 
     def _refuse(self) -> None:
         letter, reply = self._letter, self._refusal
-        assert letter is not None and reply is not None
         self._letter = self._refusal = None
         self._needs_reset = True
-        self._settle(letter, reply)
+        if letter is not None and reply is not None:
+            self._settle(letter, reply)
 
     def _break(self, reason: str, *, reply: Reply | None = None, doubt: Doubt = Doubt.RELAY_CLOSED) -> None:
         """The relay ended the session, or made it useless: judge what it holds by how far each letter had come.
