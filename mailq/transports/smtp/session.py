@@ -54,8 +54,7 @@ class Session:
         self._refusal: Reply | None = None
         self._body_leaving = False
         self._needs_reset = False
-        self._answered = 0
-        self._begun = 0
+        self._answered = self._begun = 0
         self._desk: Desk | None = None
         self._done: asyncio.Future[None] | None = None
         self._goodbye: asyncio.Future[None] | None = None
