@@ -113,8 +113,7 @@ def _document(summary: "Summary", comparison: "Comparison", seconds: float, *, b
 
 
 def _print(ground: Ground, summary: "Summary", comparison: "Comparison", seconds: float) -> None:
-    speed = summary.books.num_sent / seconds if seconds else 0
-    print_line(f"\nmailing {summary.mailing.public_id} is {summary.mailing.state} after {seconds:.1f} s, {speed:,.0f} mails/s\n")
+    print_line(f"\nmailing {summary.mailing.public_id} is {summary.mailing.state} after {seconds:.1f} s\n")
     print_line("our books")
     for line in books_lines(summary.books):
         print_line(line)

@@ -4,15 +4,11 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 from mailq.cli.terminal import console, say, span, stderr_is_terminal
 
-if TYPE_CHECKING:
-    from rich.progress import TaskID
-
 LINE_EVERY_S = 10.0
-_NARROW = 70
 
 
 class Meter(Protocol):
@@ -68,28 +64,7 @@ def describe(done: int, total: int, rate: float, unit: str) -> str:
 
 @contextmanager
 def _bar(what: str, unit: str) -> "Iterator[Meter]":
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+    from mailq.cli.bar import drawn
 
-    screen = console(stderr=True)
-    columns = [TextColumn("{task.description}"), BarColumn(bar_width=None), TaskProgressColumn()]
-    if screen.width >= _NARROW:
-        columns += [MofNCompleteColumn(), TextColumn("{task.fields[rate]}"), TimeRemainingColumn()]
-    columns.append(TextColumn("[yellow]{task.fields[note]}"))
-    with Progress(*columns, console=screen, expand=screen.width < _NARROW) as progress:
-        yield _Bar(progress, progress.add_task(what, total=None, rate="", note=""), unit)
-
-
-class _Bar:
-    def __init__(self, progress: object, task: "TaskID", unit: str) -> None:
-        from rich.progress import Progress
-
-        assert isinstance(progress, Progress)
-        self._progress = progress
-        self._task = task
-        self._unit = unit
-
-    def at(self, done: int, total: int, note: str = "") -> None:
-        """Move the bar."""
-        self._progress.update(self._task, completed=done, total=total, note=note)
-        speed = self._progress.tasks[0].speed
-        self._progress.update(self._task, rate=f"{speed:,.0f}/s" if speed else "")
+    with drawn(what, console(stderr=True), in_bytes=unit == "bytes") as meter:
+        yield meter

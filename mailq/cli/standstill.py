@@ -1,7 +1,9 @@
 """Why a mailing does not move, in sentences. Decided from facts alone."""
 
+from datetime import datetime
 from typing import TYPE_CHECKING
 
+from mailq.cli.terminal import span
 from mailq.core.mailing import Books, State
 
 if TYPE_CHECKING:
@@ -35,13 +37,22 @@ def _of_running(mailing: "Mailing", books: Books, standing: "Standing") -> list[
     found = []
     if not standing.slots:
         found.append(f"no server is alive that serves the lane `{mailing.lane}`; start one with `mailqctl worker`")
-    if standing.num_waiting and standing.next_due_at:
-        wait = (standing.next_due_at - standing.now).total_seconds()
-        when = f"until {standing.next_due_at:%H:%M:%S} UTC" if wait > 0 else "and are due now"
-        why = f"{books.num_deferred:,} recipients are to be tried again" if books.num_deferred else "the relay rests"
-        found.append(f"{standing.num_waiting:,} of its batches wait {when}: {why}")
+    if standing.num_waiting and standing.next_due_at and not (standing.num_ready or standing.num_leased):
+        found.append(_waiting(books, standing, standing.next_due_at))
     if standing.num_leased and standing.progressed_at:
         quiet = (standing.now - standing.progressed_at).total_seconds()
         if quiet > _QUIET_S:
-            found.append(f"{standing.num_leased} batches are held, and nothing was settled for {quiet:.0f} s")
+            held = _counted(standing.num_leased, "batch is held", "batches are held")
+            found.append(f"{held}, and nothing was settled for {span(quiet)}")
     return found
+
+
+def _waiting(books: Books, standing: "Standing", due_at: datetime) -> str:
+    when = f"until {due_at:%H:%M:%S} UTC" if due_at > standing.now else "and should begin now"
+    again = _counted(books.num_deferred, "recipient is", "recipients are")
+    why = f"{again} to be tried again" if books.num_deferred else "the relay rests"
+    return f"{_counted(standing.num_waiting, 'batch waits', 'batches wait')} {when}: {why}"
+
+
+def _counted(number: int, one: str, many: str) -> str:
+    return f"{number:,} {one if number == 1 else many}"

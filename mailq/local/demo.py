@@ -18,7 +18,7 @@ RULES = (
     "address=*@gone.example reject=550 5.1.1 no such user here",
     "address=*@greylist.example tempfail=451 4.7.1 greylisted, try again later times=1",
 )
-SETTINGS = {"retry.first": "3s"}
+SETTINGS = {"retry.first": "1s"}
 """So that a greylisted mail does not keep the demo waiting for minutes."""
 
 _EXAMPLES = Path(__file__).parents[2] / "examples"

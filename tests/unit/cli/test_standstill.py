@@ -33,7 +33,7 @@ MAILING = Mailing(
 MOVING = Standing(
     now=NOW, num_ready=3, num_leased=1, num_waiting=0, next_due_at=None, progressed_at=NOW - timedelta(seconds=1), slots=2
 )
-WAITING = replace(MOVING, num_leased=0, num_waiting=4, next_due_at=NOW + timedelta(minutes=5))
+WAITING = replace(MOVING, num_ready=0, num_leased=0, num_waiting=4, next_due_at=NOW + timedelta(minutes=5))
 
 
 def test_a_mailing_that_moves_needs_no_reason() -> None:
@@ -69,7 +69,7 @@ def test_a_lane_that_nobody_serves_is_named() -> None:
 def test_batches_wait_for_a_resting_relay_until_a_time() -> None:
     (reason,) = reasons(MAILING, Books(), WAITING)
 
-    assert reason == "4 of its batches wait until 18:05:00 UTC: the relay rests"
+    assert reason == "4 batches wait until 18:05:00 UTC: the relay rests"
 
 
 def test_batches_wait_for_recipients_that_are_to_be_tried_again() -> None:
@@ -81,10 +81,21 @@ def test_batches_wait_for_recipients_that_are_to_be_tried_again() -> None:
 def test_batches_whose_time_has_come_are_due_now() -> None:
     (reason,) = reasons(MAILING, Books(), replace(WAITING, next_due_at=NOW - timedelta(seconds=1)))
 
-    assert "due now" in reason
+    assert reason.startswith("4 batches wait and should begin now")
+
+
+@pytest.mark.parametrize("moving", [{"num_ready": 1}, {"num_leased": 1}])
+def test_batches_that_wait_are_no_reason_while_others_move(moving: dict[str, int]) -> None:
+    assert reasons(MAILING, Books(num_deferred=1), replace(WAITING, **moving)) == []
+
+
+def test_one_is_said_as_one() -> None:
+    (reason,) = reasons(MAILING, Books(num_deferred=1), replace(WAITING, num_waiting=1))
+
+    assert reason == "1 batch waits until 18:05:00 UTC: 1 recipient is to be tried again"
 
 
 def test_a_holder_that_settles_nothing_is_noticed() -> None:
     (reason,) = reasons(MAILING, Books(), replace(MOVING, progressed_at=NOW - timedelta(seconds=90)))
 
-    assert "nothing was settled for 90 s" in reason
+    assert "nothing was settled for 1 min 30 s" in reason
