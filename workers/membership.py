@@ -12,7 +12,7 @@ from mailq.core.batch import Owner
 from mailq.core.server import State
 from mailq.engine.restarter import Restarter
 from mailq.settings import Settings
-from mailq.store import migrate, servers
+from mailq.store import revision, servers
 from mailq.store.database import Database
 from workers.server_lock import ServerLock
 from workers.signboard import Signboard
@@ -44,7 +44,7 @@ class Membership:
         """
         database = bootstrap.database(settings, application=f"mailq main {settings.server_name}")
         try:
-            migrate.require_up_to_date(database)
+            revision.require_up_to_date(database)
             lock = ServerLock.take(_run_path(settings, "lock"), settings.server_name, patience_s=PATIENCE_S)
             return cls._join(database, settings, slots, lock)
         finally:

@@ -23,7 +23,7 @@ _RELAY_TIMEOUT_S = 5.0
 def of_database(chosen: Settings) -> Iterator[Finding]:
     """The server, its clock, its room for connections, the schema, and who works on it."""
     from mailq import bootstrap
-    from mailq.store import health, migrate
+    from mailq.store import health, revision
 
     database = bootstrap.database(chosen, application="mailqctl doctor")
     try:
@@ -35,7 +35,7 @@ def of_database(chosen: Settings) -> Iterator[Finding]:
             text = "synchronous_commit is off: after a crash the database forgets what was mailed"
             yield fail("database", text, "ALTER SYSTEM SET synchronous_commit = on")
         try:
-            migrate.require_up_to_date(database)
+            revision.require_up_to_date(database)
         except Misconfigured as error:
             yield fail("schema", str(error), "mailqctl db upgrade")
             return

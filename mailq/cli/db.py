@@ -26,10 +26,10 @@ def upgrade() -> None:
 @json_option()
 def check(*, as_json: bool) -> None:
     """Compare revision, tables and partitions with what this version needs. Exit code 1 if something differs."""
-    from mailq.store import migrate, schema
+    from mailq.store import revision, schema
 
     with parts.opened(parts.load()) as database:
-        found = migrate.revision(database)
+        found = revision.revision(database)
         differences = schema.differences(database) if found.up_to_date else []
         ahead = schema.months_ahead(database) if found.up_to_date else -1
     good = found.up_to_date and not differences and ahead >= 0

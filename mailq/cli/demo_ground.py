@@ -150,10 +150,10 @@ def _is_served(chosen: Settings) -> bool:
 
 def _refuse_somebody_elses(chosen: Settings) -> None:
     """Servers of the settings' database would carry the demo's mails to their own relay."""
-    from mailq.store import migrate
+    from mailq.store import revision
 
     with parts.opened(chosen) as database:
-        if migrate.revision(database).current is None or not _is_served(chosen):
+        if revision.revision(database).current is None or not _is_served(chosen):
             return
         raise Conflict(f"database {database.address} has live servers of its own; unset MAILQ_DATABASE_URL for the demo")
 

@@ -34,8 +34,8 @@ def opened(chosen: Settings, *, checked: bool = False) -> "Iterator[Database]":
     """The database, closed at the end.
 
     Args:
-        checked: whether to ask for the schema's revision first. Loading alembic for that takes longer than most questions, so
-            who only reads asks when a query has failed.
+        checked: whether to ask for the schema's revision first, as who writes must; who only reads learns it from a query
+            that fails.
 
     Raises:
         Misconfigured: no database is set, or its schema does not fit this version of mailq.
@@ -58,9 +58,9 @@ def opened(chosen: Settings, *, checked: bool = False) -> "Iterator[Database]":
 
 
 def _require_up_to_date(database: "Database") -> None:
-    from mailq.store import migrate
+    from mailq.store import revision
 
-    migrate.require_up_to_date(database)
+    revision.require_up_to_date(database)
 
 
 def ring(chosen: Settings, database: "Database", lane: "Lane") -> None:

@@ -78,11 +78,14 @@ def stay_up(running: "Running") -> None:
 
 
 def _migrate(running: "Running") -> None:
-    from mailq.store import migrate
+    from mailq.store import revision
     from mailq.store.database import Database
 
     database = Database(running.database_url, application="mailqctl up")
     try:
-        migrate.upgrade(database)
+        if not revision.revision(database).up_to_date:
+            from mailq.store import migrate
+
+            migrate.upgrade(database)
     finally:
         database.close()

@@ -9,7 +9,7 @@ from sqlalchemy import select, text
 from mailq.core.mailing import month_of
 from mailq.store import partitions
 from mailq.store.database import Database, db_now
-from mailq.store.migrate import VERSION_TABLE
+from mailq.store.revision import VERSION_TABLE
 from mailq.store.tables import metadata
 
 _PARTITION = "delivery_2"

@@ -2,7 +2,7 @@
 
 from sqlalchemy import text
 
-from mailq.store import migrate
+from mailq.store import revision
 from mailq.store.database import Database
 
 CREATE = text("CREATE TABLE mark (n int)")
@@ -11,7 +11,7 @@ TABLES = text("SELECT count(*) FROM pg_tables WHERE tablename = 'mark'")
 
 def test_a_test_gets_a_migrated_database(database):
     """The template stands at the newest revision."""
-    assert migrate.revision(database).up_to_date
+    assert revision.revision(database).up_to_date
 
 
 def test_a_test_gets_a_database_of_its_own(database, databases):
@@ -29,7 +29,7 @@ def test_an_empty_database_is_not_migrated(empty_database_url):
     """It is for tests of the migration itself."""
     empty = Database(empty_database_url)
 
-    assert migrate.revision(empty).current is None
+    assert revision.revision(empty).current is None
     empty.close()
 
 
