@@ -35,7 +35,7 @@ def page() -> str:
 
 def commands(below: click.Context | None = None) -> Iterator[click.Context]:
     """Every command, as a context that knows the words it is called by; hidden ones are left out."""
-    context = below or click.Context(main, info_name="mailqctl")
+    context = below or click.Context(main, info_name="mailqctl", **main.context_settings)
     if not isinstance(context.command, click.Group):
         return
     for name in context.command.list_commands(context):

@@ -40,8 +40,16 @@ DARK = Palette("#0d1117", "#161b22", "#6e7681", "#e6edf3", "#9198a1", "#56d4a8",
 def page(palette: Palette) -> str:
     """The picture."""
     p = palette
-    parts = [
-        f"<rect width='{WIDTH}' height='{HEIGHT}' rx='10' fill='{p.ground}'/>",
+    head = f"<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 {WIDTH} {HEIGHT}' width='{WIDTH}' height='{HEIGHT}' role='img'>"
+    title = "How mailq works: PostgreSQL holds the truth, Redis only rings, worker servers claim batches and talk SMTP"
+    ground = f"<rect width='{WIDTH}' height='{HEIGHT}' rx='10' fill='{p.ground}'/>"
+    books = "num_profiles = pending + deferred + sent + errors + skipped + in_doubt"
+    equation = _text(WIDTH / 2, 412, books, p.truth, font=_MONO)
+    return "\n".join([head, f"<title>{title}</title>", _heads(p), ground, *_boxes(p), *_movements(p), equation, "</svg>"]) + "\n"
+
+
+def _boxes(p: Palette) -> list[str]:
+    return [
         _box(p, Place(24, 72, 190, 88), "producer", ["mailqctl mailing submit", "CSV or JSON Lines"]),
         _box(p, Place(24, 264, 190, 88), "watcher", ["mailqctl mailing watch", "SQL · Flower"]),
         _box(
@@ -66,6 +74,11 @@ def page(palette: Palette) -> str:
         _box(p, Place(706, 170, 178, 64), "worker process", ["…"]),
         _box(p, Place(706, 270, 178, 84), "warden", ["says the server lives;", "rings again what is due"]),
         _box(p, Place(976, 68, 90, 84), "relay", ["takes mail", "or says no"]),
+    ]
+
+
+def _movements(p: Palette) -> list[str]:
+    return [
         _arrow(p, "M214 116 H306", p.truth),
         _label(p, 261, 106, "COPY"),
         _arrow(p, "M425 196 V268", p.moving),
@@ -81,15 +94,7 @@ def page(palette: Palette) -> str:
         _arrow(p, "M310 172 H262 V290 H218", p.line, dashed=True),
         _arrow(p, "M310 334 H218", p.line, dashed=True),
         _label(p, 262, 350, "events"),
-        _text(
-            WIDTH / 2, 412, "num_profiles = pending + deferred + sent + errors + skipped + in_doubt", p.truth, size=15, font=_MONO
-        ),
     ]
-    head = f"<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 {WIDTH} {HEIGHT}' width='{WIDTH}' height='{HEIGHT}' role='img'>"
-    title = (
-        "<title>How mailq works: PostgreSQL holds the truth, Redis only rings, worker servers claim batches and talk SMTP</title>"
-    )
-    return "\n".join([head, title, _heads(p), *parts, "</svg>"]) + "\n"
 
 
 def _box(p: Palette, place: Place, title: str, lines: list[str], *, stroke: str = "", fill: str = "") -> str:

@@ -271,14 +271,16 @@ def _require_command(words: list[str]) -> None:
 
 
 def _require_click(command: click.Command, words: list[str]) -> None:
+    context = click.Context(command, **command.context_settings)
     while isinstance(command, click.Group):
-        found = command.get_command(click.Context(command), words[0])
+        found = command.get_command(context, words[0])
         assert found is not None, f"no command {words[0]}"
         command, words = found, words[1:]
+        context = click.Context(command, parent=context, **command.context_settings)
     if command.name == "flower":
         _require_flower(words)
     else:
-        command.make_parser(click.Context(command)).parse_args(list(words))
+        command.make_parser(context).parse_args(list(words))
 
 
 def _require_flower(words: list[str]) -> None:

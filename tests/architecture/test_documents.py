@@ -10,7 +10,6 @@ import pytest
 from docs import generator
 from docs.generator import commands, settings, states
 from docs.generator.schema import ABOUT
-from mailq.cli import main
 from mailq.store.tables import metadata
 from tests.architecture.tree import ROOT, files, named
 
@@ -99,20 +98,18 @@ def _planned(page: Path) -> set[str]:
 def _fault(words: list[str]) -> str:
     if words[0] in OWN_WORDS_OF_RUN:
         return ""
-    command: click.Command = main
-    while isinstance(command, click.Group):
-        found = command.get_command(click.Context(command), words[0]) if words else None
-        if found is None:
-            return f"no command {words[:1]}"
-        command, words = found, words[1:]
-        if not words:
-            return ""
-    return _option_fault(command, words)
+    known = {tuple(context.command_path.split()[1:]): context for context in commands.commands()}
+    length = max((number for number in range(len(words) + 1) if tuple(words[:number]) in known), default=0)
+    if not length:
+        return f"no command {words[0]}"
+    context, rest = known[tuple(words[:length])], words[length:]
+    if isinstance(context.command, click.Group) and rest:
+        return f"no command {rest[0]} below {context.command_path}"
+    return _option_fault(context, rest)
 
 
-def _option_fault(command: click.Command, words: list[str]) -> str:
-    context = click.Context(command)
-    options = {name: each for each in command.get_params(context) for name in (*each.opts, *each.secondary_opts)}
+def _option_fault(context: click.Context, words: list[str]) -> str:
+    options = {name: each for each in context.command.get_params(context) for name in (*each.opts, *each.secondary_opts)}
     for number, word in enumerate(words):
         if word == "--":
             break
