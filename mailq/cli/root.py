@@ -1,5 +1,6 @@
 """The root command, and the one place where errors become a sentence and an exit code."""
 
+import io
 import os
 import sys
 from typing import Any
@@ -32,6 +33,7 @@ class Root(LazyGroup):
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run; errors of the world end with their own exit code, mistakes of ours with a traceback."""
+        _speak_utf_8()
         try:
             return super().invoke(ctx)
         except MailqError as error:
@@ -43,6 +45,13 @@ class Root(LazyGroup):
             # Whoever read our output has seen enough (`| head`). Nothing may be flushed into the pipe at exit.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             ctx.exit(NOBODY_READS)
+
+
+def _speak_utf_8() -> None:
+    """Names in every script are our daily bread, and no locale may make a traceback of them."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(encoding="utf-8", errors="backslashreplace")
 
 
 @click.command(

@@ -111,6 +111,19 @@ def test_a_worker_does_not_start_on_a_database_that_is_not_migrated(
     assert "db upgrade" in done.err
 
 
+def test_a_worker_hands_on_what_stands_behind_the_dashes(mailqctl: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    became: list[list[str]] = []
+    monkeypatch.setattr("os.execv", lambda _, words: became.append(words))
+
+    done = mailqctl("worker", "--lane", "bulk", "-c", "3", "--", "--loglevel", "WARNING")
+
+    assert done.code == 0, done.err
+    (words,) = became
+    assert words[0] == sys.executable
+    assert words[words.index("-Q") + 1] == "mailq.bulk"
+    assert words[-2:] == ["--loglevel", "WARNING"]
+
+
 def test_a_worker_serves_every_lane_unless_told_otherwise() -> None:
     chosen = Settings(server_id="mail 1:8851")
 

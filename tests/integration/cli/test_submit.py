@@ -255,6 +255,23 @@ def _half_loaded(database: Database, people: str, content: str) -> str:
         return mailings.summaries(tx, limit=1)[0].mailing.public_id
 
 
+def test_ctrl_c_in_a_load_says_how_to_go_on(
+    mailqctl: Command, people: str, content: str, monkeypatch: pytest.MonkeyPatch, database: Database
+) -> None:
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("mailq.cli.progress.Lines.at", interrupt)
+        done = mailqctl("mailing", "submit", people, "--content", content)
+
+    assert done.code == 130
+    with database.begin() as tx:
+        (left,) = mailings.summaries(tx)
+    assert left.mailing.state == "loading"
+    assert f"--resume {left.mailing.public_id}" in done.err
+
+
 @pytest.mark.parametrize("moment", ["tomorrow", "2099-01-01T00:00"])
 def test_a_moment_without_a_time_zone_is_a_mistake_of_usage(bare: Command, people: str, content: str, moment: str) -> None:
     done = bare("mailing", "submit", people, "--content", content, "--at", moment)

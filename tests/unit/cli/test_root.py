@@ -84,3 +84,17 @@ def test_a_reader_that_has_seen_enough_ends_us_quietly() -> None:
         writer.stdout.close()
         assert writer.stderr.read() == ""
         assert writer.wait(30) == 141
+
+
+def test_no_locale_makes_a_traceback_of_a_name() -> None:
+    program = (
+        "import click\n"
+        "from mailq.cli.root import Root\n"
+        "root = Root('x', entries={'act': None})\n"
+        "root.get_command = lambda ctx, name: click.Command('act', callback=lambda: click.echo('小明 \\udcff'))\n"
+        "root(['act'])\n"
+    )
+    latin = {"PYTHONIOENCODING": "latin-1", "PATH": "/usr/bin:/bin"}
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True, env=latin)
+
+    assert done.stdout.decode("utf-8") == "小明 \\udcff\n"
