@@ -66,8 +66,7 @@ def _run(ground: Ground, recipients: int | None) -> "tuple[Summary, Comparison, 
         try:
             summary = follow(database, submitted.public_id, lambda _: None, check=ground.check)
         except KeyboardInterrupt:
-            if ground.lasting:
-                say(f"\nthe mailing goes on; come back with `mailqctl mailing watch {submitted.public_id}`")
+            say(f"\n{_left_behind(ground, submitted.public_id)}")
             raise
         seconds = time.monotonic() - began
         say("counting again at the sink")
@@ -129,6 +128,14 @@ def _print(ground: Ground, summary: "Summary", comparison: "Comparison", seconds
     print_line(f"the list      {ground.about.files['accepted']}")
     if ground.flower and ground.lasting:
         print_line(f"Flower        {ground.flower}/tasks")
+
+
+def _left_behind(ground: Ground, reference: str) -> str:
+    if ground.lasting:
+        return f"the mailing goes on; come back with `mailqctl mailing watch {reference}`, or end all with `mailqctl down`"
+    return (
+        f"mailing {reference} is not finished: it goes on as soon as a stack with a worker runs in {ground.settings.home} again"
+    )
 
 
 def _say_how_it_goes_on(ground: Ground, summary: "Summary") -> None:
