@@ -1,6 +1,7 @@
 """Works one batch at a time in a worker process: claim it, run its pass, let go of it, ring for the next."""
 
 import asyncio
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -12,14 +13,14 @@ from mailq.core.batch import Claim, Owner, State, Tally
 from mailq.core.retry import RetryPolicy
 from mailq.engine.dispatcher import Dispatcher
 from mailq.engine.feed import WindowFeed
-from mailq.engine.ledger import Ledger
+from mailq.engine.ledger import RECONNECT_EVERY_S, Ledger
 from mailq.engine.letters import LetterPress
 from mailq.engine.ports import Wire
 from mailq.engine.rest import RelayRest
 from mailq.engine.restarter import Restarter
 from mailq.engine.stopping import Stopping
 from mailq.engine.window import Pass, PassPolicy
-from mailq.errors import LeaseLost
+from mailq.errors import LeaseLost, Unavailable
 from mailq.store import batches, content, deliveries
 from mailq.store.content import MailingFacts
 from mailq.store.database import Database
@@ -82,6 +83,25 @@ class Executor:
         """
         if self._policy.stopping.asked:
             return "this worker is stopping"
+        try:
+            return self._claim_and_work(batch_id)
+        except Unavailable as error:
+            log.warning("batch.unanswered", batch_id=batch_id, error=str(error))
+            self._let_go_once_back()
+            return f"the database did not answer: {error}"
+
+    def _let_go_once_back(self) -> None:
+        """Reclaim what the books say this process holds: a claim or a release whose reply was lost may have taken place, and no
+        further ring need come to remind us."""
+        while not self._policy.stopping.asked:
+            try:
+                self._restarter.of_process(self._owner.process)
+            except Unavailable:
+                time.sleep(RECONNECT_EVERY_S)
+            else:
+                return
+
+    def _claim_and_work(self, batch_id: int) -> str:
         self._restarter.of_process(self._owner.process)
         with self._database.begin() as tx:
             held = batches.claim(tx, batch_id, owner=self._owner)

@@ -21,7 +21,7 @@ def test_a_commit_whose_reply_was_lost_is_not_done_twice(submit, start_server, s
     """`ledger_no` tells whether it took place; a claim of which nobody knows is reclaimed before the next one."""
     proxy = CuttingProxy(database_url)
     sink.rules("delay=20ms")
-    start_server(database_url=proxy.url)
+    start_server(database_url=proxy.url, upkeep__ring_again_after="1s")
     posted = submit(300, batch_size=100)
     eventually(lambda: len(sink.accepted) >= 20)
 
@@ -30,6 +30,20 @@ def test_a_commit_whose_reply_was_lost_is_not_done_twice(submit, start_server, s
     eventually(lambda: posted.finished, within=30)
     assert ledgers_agree(posted, sink).num_sent == 300
     assert proxy.num_cut == 3
+    proxy.close()
+
+
+def test_a_claim_whose_reply_was_lost_does_not_keep_the_last_batch(submit, start_server, sink, database_url):
+    """No further ring comes to remind the process: it looks for itself what it holds by the books."""
+    proxy = CuttingProxy(database_url)
+    start_server(concurrency=1, database_url=proxy.url)
+    proxy.cut(1, after=b"UPDATE batch SET state")
+
+    posted = submit(30)
+
+    eventually(lambda: posted.finished, within=10)
+    assert proxy.num_cut == 1
+    assert ledgers_agree(posted, sink).num_sent == 30
     proxy.close()
 
 
