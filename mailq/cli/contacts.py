@@ -18,4 +18,4 @@ def print_contacts(contacts: "Sequence[Contact]", *, as_json: bool) -> None:
         (each.mailing, each.name, each.state, each.skip or each.doubt, each.settled_at, each.attempts, each.reply)
         for each in contacts
     ]
-    print_table(("mailing", "name", "state", "why", "settled", "tries", "reply"), rows, right=["tries"])
+    print_table(("mailing", "name", "state", "why", "settled", "tries", "reply"), rows, right=["tries"], optional=["tries"])

@@ -42,4 +42,4 @@ def list_mailings(*, states: tuple[str, ...], limit: int, as_json: bool) -> None
         )
         for each in found
     ]
-    print_table(_COLUMNS, rows, right=_COLUMNS[3:9])
+    print_table(_COLUMNS, rows, right=_COLUMNS[3:9], optional=("created", "skipped", "in_doubt", "errors"))

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 
+_GAP = 2
+_FOLDED = 11
 _UNITS = (("d", 86400), ("h", 3600), ("min", 60), ("s", 1))
 
 
@@ -87,15 +89,19 @@ _STATE_STYLES = {
 }
 
 
-def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, right: Sequence[str] = ()) -> None:
-    """A table: drawn and folded to its width on a terminal, else aligned columns of plain text, nothing cut off.
+def print_table(
+    columns: Sequence[str], rows: Iterable[Sequence[object]], *, right: Sequence[str] = (), optional: Sequence[str] = ()
+) -> None:
+    """A table: drawn on a terminal, else aligned columns of plain text, nothing cut off.
 
     Args:
         right: columns of numbers.
+        optional: columns that a narrow terminal goes without, the first to go first. One that is too narrow all the same gets
+            the rows one below the other.
     """
     cells = [[clean(_cell(value)) for value in row] for row in rows]
     if stdout_is_terminal():
-        _draw(columns, cells, right)
+        _draw(console(), list(columns), cells, right, list(optional))
         return
     widths = [max(len(row[place]) for row in [list(columns), *cells]) for place in range(len(columns))]
     for row in ([name.upper() for name in columns], *cells):
@@ -106,17 +112,42 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, rig
         print_line("  ".join(aligned).rstrip())
 
 
-def _draw(columns: Sequence[str], cells: Sequence[Sequence[str]], right: Sequence[str]) -> None:
+def _draw(screen: "Console", columns: list[str], cells: list[list[str]], right: Sequence[str], optional: list[str]) -> None:
     from rich import box
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1))
-    for name in columns:
-        table.add_column(name, justify="right" if name in right else "left", overflow="fold", no_wrap=name in right)
+    everything = columns, cells
+    while _least_width(columns, cells, right) > screen.width and optional:
+        place = columns.index(optional.pop(0))
+        columns = columns[:place] + columns[place + 1 :]
+        cells = [row[:place] + row[place + 1 :] for row in cells]
+    if _least_width(columns, cells, right) > screen.width:
+        _stack(*everything)
+        return
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, _GAP - 1, 0, 0), show_edge=False)
+    for place, name in enumerate(columns):
+        rigid = name in right or not place
+        table.add_column(name, justify="right" if name in right else "left", overflow="fold", no_wrap=rigid)
     for row in cells:
         table.add_row(*(Text(cell, style=_STATE_STYLES.get(cell, "")) for cell in row))
-    console().print(table)
+    screen.print(table)
+
+
+def _least_width(columns: Sequence[str], cells: Sequence[Sequence[str]], right: Sequence[str]) -> int:
+    """What a table needs so that ids and numbers stay whole; other text may be folded."""
+    width = _GAP * len(columns)
+    for place, name in enumerate(columns):
+        longest = max(len(text) for text in (name, *(row[place] for row in cells)))
+        width += longest if name in right or not place else min(longest, max(len(name), _FOLDED))
+    return width
+
+
+def _stack(columns: Sequence[str], cells: Sequence[Sequence[str]]) -> None:
+    for number, row in enumerate(cells):
+        if number:
+            print_line("")
+        print_facts({name: cell or None for name, cell in zip(columns, row, strict=True)})
 
 
 def print_facts(facts: Mapping[str, object]) -> None:

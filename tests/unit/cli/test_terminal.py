@@ -63,3 +63,21 @@ def test_facts_that_are_not_there_are_left_out(capsys: pytest.CaptureFixture[str
     terminal.print_facts({"state": "running", "finished": None})
 
     assert capsys.readouterr().out == "state  running\n"
+
+
+@pytest.mark.parametrize("width", [40, 60, 80, 120])
+def test_a_table_on_a_terminal_never_cuts_an_id_or_a_number(
+    width: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(width))
+    monkeypatch.setattr(terminal, "stdout_is_terminal", lambda: True)
+    columns = ("mailing", "name", "state", "profiles", "sent", "errors", "created")
+    row = ("mlg_5k4z369bc5gnfwnz", "a long name of a sale", "running", 2_000_000, 1_234_567, 19, "2026-11-21 20:08:02")
+
+    terminal.print_table(columns, [row], right=columns[3:6], optional=["created"])
+
+    out = capsys.readouterr().out
+    assert "mlg_5k4z369bc5gnfwnz" in out
+    assert "1,234,567" in out
+    assert all(len(line) <= width for line in out.splitlines())
+    assert ("2026-11-21" in out) is (width != 80)
