@@ -27,8 +27,8 @@ def of_mailing(tx: Connection, mailing_id: int) -> MailingFacts:
     batches = select(func.max(batch.c.number)).where(batch.c.mailing_id == mailing_id).scalar_subquery()
     started_at = func.coalesce(mailing.c.started_at, mailing.c.created_at)
     row = tx.execute(
-        select(mailing.c.name, mailing.c.lane, mailing.c.content, started_at.label("started_at"), batches.label("num_batches")).where(
-            mailing.c.id == mailing_id
-        )
+        select(
+            mailing.c.name, mailing.c.lane, mailing.c.content, started_at.label("started_at"), batches.label("num_batches")
+        ).where(mailing.c.id == mailing_id)
     ).one()
     return MailingFacts(mailing_id, row.name, Lane(row.lane), row.content, row.started_at, row.num_batches)
