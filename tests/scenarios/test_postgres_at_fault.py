@@ -15,7 +15,11 @@ from tests.support.waiting import eventually
 
 
 @pytest.mark.parametrize(
-    "marker", [b"UPDATE batch SET watermark", b"UPDATE batch SET state"], ids=["of a window", "of a claim or release"]
+    "marker",
+    [
+        pytest.param(b"UPDATE batch SET watermark", id="of a window"),
+        pytest.param(b"UPDATE batch SET state", id="of a claim or release", marks=pytest.mark.slow),
+    ],
 )
 def test_a_commit_whose_reply_was_lost_is_not_done_twice(submit, start_server, sink, database_url, marker):
     """`ledger_no` tells whether it took place; a claim of which nobody knows is reclaimed before the next one."""
@@ -76,6 +80,7 @@ def database_url(request):
     yield url
 
 
+@pytest.mark.slow
 def test_a_restart_of_postgres_in_the_middle_of_a_window_loses_no_answer(restartable, request, submit, start_server, sink):
     """The ledger waits for it; the server, its warden and its processes are the same as before."""
     supervisor, start = restartable

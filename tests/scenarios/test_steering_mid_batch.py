@@ -34,8 +34,8 @@ def test_a_pause_takes_effect_within_two_seconds_and_resume_goes_on(submit, star
     assert ledgers_agree(posted, sink).num_sent == 400
 
 
-def test_a_pause_takes_effect_while_no_reply_comes_from_the_relay(submit, start_server, sink, database):
-    """Without news from the wire the books are asked every beat: nothing begins when the replies come at last."""
+def test_a_pause_waits_for_the_replies_on_their_way_and_begins_nothing_more(submit, start_server, sink, database):
+    """A relay that takes seconds to answer: its answers are settled, so the pause costs no doubt."""
     sink.rules("delay=3s")
     start_server()
     posted = submit(400, batch_size=200)
@@ -46,8 +46,8 @@ def test_a_pause_takes_effect_while_no_reply_comes_from_the_relay(submit, start_
     eventually(lambda: leased(posted) == 0, within=15)
     books = ledgers_agree(posted, sink)
     assert books.num_in_doubt == 0
-    # One message of each session, and what was pipelined right behind it.
-    assert books.num_sent <= 2 * 2 * 5
+    # Of two processes with five sessions each: one message a session, and what was pipelined right behind it.
+    assert 0 < books.num_sent <= 2 * 2 * 5
 
 
 def test_a_cancel_takes_effect_within_two_seconds_and_skips_the_rest(submit, start_server, sink, database):

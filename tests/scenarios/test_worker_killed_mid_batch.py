@@ -52,6 +52,7 @@ def test_worker_processes_and_warden_die_with_their_main_process(submit, start_s
     assert ledgers_agree(posted, sink).num_in_doubt <= 2 * WINDOW
 
 
+@pytest.mark.slow
 def test_a_killed_pool_child_keeps_its_batch_until_the_next_start_and_the_books_stay_right(submit, start_server, sink):
     """The pool gets a new child at once, and the other batches go on; the dead child's is reclaimed when the server starts again."""
     sink.rules("delay=20ms")
