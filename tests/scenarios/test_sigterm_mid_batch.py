@@ -6,6 +6,7 @@ from mailq.core.batch import State
 from mailq.core.server import State as ServerState
 from mailq.store.tables import server as servers
 from tests.scenarios.ledgers import ledgers_agree
+from tests.scenarios.looking import num_unanswered_dots
 from tests.support.waiting import eventually
 
 
@@ -86,8 +87,3 @@ def server_state(database, name):
     """How a server stands in the books."""
     with database.begin() as tx:
         return ServerState(tx.execute(select(servers.c.state).where(servers.c.name == name)).scalar_one())
-
-
-def num_unanswered_dots(sink):
-    """How many sessions of the sink have a whole message and have not answered."""
-    return sum(session._waiting for session in list(sink._sink._shared.sessions))
