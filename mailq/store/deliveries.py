@@ -41,6 +41,8 @@ def worklist(tx: Connection, held: Claim) -> list[Work]:
 
 
 # Guarded on the state each row had, so that a row somebody else changed makes the count differ and the transaction roll back.
+# `= ANY` repeats what the join says: of a mailing that is not in the statistics yet the planner expects one row, would read all
+# of them, and a commit would cost the more the larger the mailing is.
 _SETTLE = text("""
 UPDATE delivery
    SET state = new.state, pass = :fence, attempts = delivery.attempts + new.attempts, due_at = new.due_at, relay = :relay,
@@ -48,7 +50,8 @@ UPDATE delivery
   FROM unnest(CAST(:seqs AS int[]), CAST(:was AS text[]), CAST(:states AS text[]), CAST(:attempts AS smallint[]),
               CAST(:due_ats AS timestamptz[]), CAST(:replies AS text[]), CAST(:doubts AS text[]))
        AS new (seq, was, state, attempts, due_at, reply, doubt)
- WHERE delivery.mailing_id = :mailing_id AND delivery.seq = new.seq AND delivery.state = new.was
+ WHERE delivery.mailing_id = :mailing_id AND delivery.seq = ANY(CAST(:seqs AS int[]))
+   AND delivery.seq = new.seq AND delivery.state = new.was
 """)
 
 
