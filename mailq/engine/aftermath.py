@@ -9,7 +9,7 @@ from mailq.core.batch import Claim, Left, State, after_pass
 from mailq.core.delivery import Skip
 from mailq.core.mailing import State as MailingState
 from mailq.store import batches, deliveries, endings, recipients
-from mailq.store.database import Database
+from mailq.store.database import Transactions
 
 SKIP_THE_REST = {MailingState.CANCELLED: Skip.CANCELLED, MailingState.EXPIRED: Skip.EXPIRED}
 """Mailings that ended early, and what their unsent deliveries are skipped as."""
@@ -38,7 +38,7 @@ def of_pass(tx: Connection, held: Claim, *, rest_until: datetime | None = None) 
     return Aftermath(state, due_at, left)
 
 
-def finish_mailing(database: Database, mailing_id: int, state: State) -> None:
+def finish_mailing(database: Transactions, mailing_id: int, state: State) -> None:
     """Finish the mailing if this was its last batch.
 
     A transaction of its own: in the one that releases, two last batches would not see each other.

@@ -23,7 +23,7 @@ from mailq.engine.window import Pass, PassPolicy
 from mailq.errors import LeaseLost, Unavailable
 from mailq.store import batches, content, deliveries
 from mailq.store.content import MailingFacts
-from mailq.store.database import Database
+from mailq.store.database import Database, KeptConnection
 from mailq.store.deliveries import Work
 
 log = telemetry.logger(__name__)
@@ -65,6 +65,7 @@ class Executor:
         progress: Progress = lambda _: None,
     ) -> None:
         self._database = database
+        self._books = KeptConnection(database)
         self._wire = wire
         self._press = press
         self._dispatcher = dispatcher
@@ -123,9 +124,10 @@ class Executor:
         self._runner.run(self._wire.close())
         self._runner.close()
         self._thread.shutdown()
+        self._books.close()
 
     def _work(self, held: Claim, facts: MailingFacts, works: list[Work]) -> str:
-        ledger = Ledger(self._database, held, relay=self._wire.relay, give_up=lambda: self._policy.stopping.overdue)
+        ledger = Ledger(self._books, held, relay=self._wire.relay, give_up=lambda: self._policy.stopping.overdue)
         if self._rest.until is not None:
             return self._described(facts, held, Tally(), ledger.close(rest_until=self._rest.until), "the relay rests")
         run = self._pass(ledger, facts, works)

@@ -10,7 +10,7 @@ from mailq.core.mailing import State as MailingState
 from mailq.engine import aftermath
 from mailq.errors import BooksDiffer, Unavailable
 from mailq.store import batches, deliveries
-from mailq.store.database import Database
+from mailq.store.database import Transactions
 from mailq.store.deliveries import Settled
 
 log = telemetry.logger(__name__)
@@ -23,7 +23,7 @@ class Ledger:
 
     def __init__(
         self,
-        database: Database,
+        database: Transactions,
         held: Claim,
         *,
         relay: str,

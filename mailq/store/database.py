@@ -1,9 +1,9 @@
 """The connection to PostgreSQL: one engine a process, short transactions, errors that name the address but no password."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from datetime import datetime
-from typing import Any
+from typing import Any, Protocol
 
 from sqlalchemy import ColumnElement, Connection, Engine, create_engine, func, literal, make_url
 from sqlalchemy.engine import URL
@@ -62,9 +62,18 @@ class Database:
         Raises:
             Unavailable: the database does not answer, or went away in the middle.
         """
+        with self.in_words(), self.engine.begin() as tx:
+            yield tx
+
+    @contextmanager
+    def in_words(self) -> Iterator[None]:
+        """Tell a database that is away by our own error.
+
+        Raises:
+            Unavailable: the database does not answer, or went away in the middle.
+        """
         try:
-            with self.engine.begin() as tx:
-                yield tx
+            yield
         except OperationalError as error:
             raise Unavailable(f"database {self.address} is not available: {_first_line(error)}") from error
         except DBAPIError as error:
@@ -72,13 +81,47 @@ class Database:
                 raise Unavailable(f"database {self.address} went away: {_first_line(error)}") from error
             raise
 
-    def after_fork(self) -> None:
-        """Forget connections that belong to the parent process, without closing them for it."""
-        self.engine.dispose(close=False)
-
     def close(self) -> None:
         """Close every idle connection."""
         self.engine.dispose()
+
+
+class Transactions(Protocol):
+    """Whatever transactions can be begun on."""
+
+    def begin(self) -> AbstractContextManager[Connection]:
+        """A transaction, as `Database.begin` has it."""
+
+
+class KeptConnection:
+    """One connection kept from transaction to transaction, without a check-out and a ping for each. For one thread.
+
+    A broken one is replaced when the next transaction begins.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._connection: Connection | None = None
+
+    @contextmanager
+    def begin(self) -> Iterator[Connection]:
+        """A transaction, as `Database.begin` has it.
+
+        Raises:
+            Unavailable: the database does not answer, or went away in the middle.
+        """
+        with self._database.in_words():
+            if self._connection is None or self._connection.invalidated:
+                self.close()
+                self._connection = self._database.engine.connect()
+            with self._connection.begin():
+                yield self._connection
+
+    def close(self) -> None:
+        """Give the connection back."""
+        kept, self._connection = self._connection, None
+        if kept is not None:
+            kept.close()
 
 
 def db_now(now: datetime | None = None) -> ColumnElement[datetime]:

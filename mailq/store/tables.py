@@ -201,7 +201,8 @@ delivery = Table(
     ),
     Column("attempts", SmallInteger, nullable=False, server_default=text("0")),
     Column("state", Text, nullable=False, server_default=DeliveryState.PENDING),
-    Column("address", Text, nullable=False),
+    # Bytes compare faster than letters, and an index is most of what a load costs.
+    Column("address", Text(collation="C"), nullable=False),
     Column("variables", JSONB, nullable=False, server_default=text("'{}'")),
     Column("relay", Text),
     Column("reply", Text, comment="the relay's last reply, or why the recipient was skipped or failed"),

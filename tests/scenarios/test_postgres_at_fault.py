@@ -17,7 +17,7 @@ from tests.support.waiting import eventually
 @pytest.mark.parametrize(
     "marker",
     [
-        pytest.param(b"UPDATE batch SET watermark", id="of a window"),
+        pytest.param(b"SET watermark", id="of a window"),
         pytest.param(b"UPDATE batch SET state", id="of a claim or release", marks=pytest.mark.slow),
     ],
 )

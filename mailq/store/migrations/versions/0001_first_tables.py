@@ -48,7 +48,7 @@ def upgrade() -> None:
         ),
         sa.Column("attempts", sa.SmallInteger(), server_default=sa.text("0"), nullable=False),
         sa.Column("state", sa.Text(), server_default="pending", nullable=False),
-        sa.Column("address", sa.Text(), nullable=False),
+        sa.Column("address", sa.Text(collation="C"), nullable=False),
         sa.Column("variables", postgresql.JSONB(astext_type=sa.Text()), server_default=sa.text("'{}'"), nullable=False),
         sa.Column("relay", sa.Text(), nullable=True),
         sa.Column(
