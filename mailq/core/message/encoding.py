@@ -53,10 +53,11 @@ def encode_body(part: str, text: str, transfer: Transfer, *, limit: int) -> byte
         raise RenderFault(part, f"is larger than {limit} bytes")
     if transfer is Transfer.BASE64:
         return encodebytes(octets).replace(b"\n", b"\r\n")
-    return _quoted_printable(octets)
+    return quoted_printable(octets)
 
 
-def _quoted_printable(octets: bytes) -> bytes:
+def quoted_printable(octets: bytes) -> bytes:
+    """Encode a text with CRLF line ends, of which it has at least one."""
     # b2a_qp breaks lines as its input does, hence with CRLF: canonical text has one. A blank that ends a full line makes it one
     # octet too long (77), so that blank gets a line of its own.
     encoded = binascii.b2a_qp(octets)

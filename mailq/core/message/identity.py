@@ -3,6 +3,7 @@
 import re
 from datetime import UTC, datetime
 from email.utils import format_datetime
+from functools import lru_cache
 from hashlib import blake2b
 
 # 80 bits: nobody guesses the Message-ID of another's message from his own.
@@ -21,12 +22,20 @@ def message_id(mailing_id: int, seq: int, secret: str | bytes, domain: str) -> s
     Raises:
         ValueError: the domain is none.
     """
+    mailing, right, keyed = _series(mailing_id, secret, domain)
+    mac = keyed.copy()
+    mac.update(b"%d" % seq)
+    return f"{mailing}{seq}.{mac.hexdigest()}{right}"
+
+
+@lru_cache(maxsize=64)
+def _series(mailing_id: int, secret: str | bytes, domain: str) -> tuple[str, str, blake2b]:
+    """What the Message-IDs of a mailing have in common: their beginning, their end, and the hash over the beginning."""
     if not _DOMAIN.match(domain):
         raise ValueError(f"not a domain for a Message-ID: {domain!r}")
-    name = f"{mailing_id:x}.{seq}"
+    mailing = f"{mailing_id:x}."
     key = secret.encode() if isinstance(secret, str) else secret
-    mac = blake2b(name.encode(), digest_size=_MAC_OCTETS, key=key).hexdigest()
-    return f"<{name}.{mac}@{domain}>"
+    return f"<{mailing}", f"@{domain}>", blake2b(mailing.encode(), digest_size=_MAC_OCTETS, key=key)
 
 
 def date_header(moment: datetime) -> str:

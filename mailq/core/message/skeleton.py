@@ -1,15 +1,15 @@
 """The message of a mailing with its recipient left open: built once, filled per recipient (RFC 5322, RFC 2045, RFC 2046).
 
 Whatever is the same for every recipient is bytes from the start; what is not is a `Part`, asked per recipient for its bytes.
-Today a body is rendered whole and then encoded; a part that splices segments encoded beforehand fits in the same place.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from mailq.core.message.bodies import body
 from mailq.core.message.content import Content
-from mailq.core.message.encoding import Transfer, encode_body, transfer_for
+from mailq.core.message.encoding import transfer_for
 from mailq.core.message.faults import RenderFault, TemplateFault
 from mailq.core.message.headers import Mailbox, mailbox_field, parse_mailbox, recipient_field, refused_name, text_field
 from mailq.core.message.sandbox import Limits, Meter
@@ -69,18 +69,6 @@ class _To:
 
 
 @dataclass(frozen=True, slots=True)
-class _Body:
-    """A body rendered whole, then encoded."""
-
-    template: Template
-    transfer: Transfer
-    limit: int
-
-    def fill(self, variables: dict[str, Any], meter: Meter) -> bytes:
-        return encode_body(self.template.part, self.template.render(variables, meter), self.transfer, limit=self.limit)
-
-
-@dataclass(frozen=True, slots=True)
 class Renderer:
     """Makes one mailing's messages. Immutable: threads may share it. Made by `compile_content`."""
 
@@ -89,6 +77,7 @@ class Renderer:
     _sender: Mailbox | Template
     _limits: Limits
     _clock: Callable[[], float]
+    _globals: Mapping[str, Any]
 
     def render(self, address: str, variables: Mapping[str, Any], *, message_id: str, date: str) -> bytes:
         """The whole message for one recipient: CRLF line ends, ending with CRLF, not dot-stuffed.
@@ -124,7 +113,7 @@ class Renderer:
         return parse_mailbox("sender", self._sender.render(self._values(address, variables), meter))
 
     def _values(self, address: str, variables: Mapping[str, Any]) -> dict[str, Any]:
-        return {"email": address} | with_globals(variables, self._limits) | {"address": address}
+        return {**self._globals, "email": address, **variables, "address": address}
 
 
 def compile_content(content: Content, *, clock: Callable[[], float], limits: Limits | None = None) -> Renderer:
@@ -151,6 +140,7 @@ def compile_content(content: Content, *, clock: Callable[[], float], limits: Lim
         _sender=sender if sender.constant is None else parse_mailbox("sender", sender.constant),
         _limits=limits,
         _clock=clock,
+        _globals=with_globals({}, limits),
     )
 
 
@@ -184,7 +174,7 @@ def _bodies(content: Content, templates: Mapping[str, Template], limits: Limits)
             yield b"--" + boundary + b"\r\n"
         yield b"Content-Type: " + _MEDIA_TYPES[part] + b'; charset="utf-8"\r\n'
         yield f"Content-Transfer-Encoding: {transfer}\r\n\r\n".encode("ascii")
-        yield _Body(templates[part], transfer, limits.body_bytes)
+        yield body(templates[part], transfer, limits.body_bytes)
         if several:
             yield b"\r\n"
     if several:

@@ -13,6 +13,7 @@ from jinja2 import meta, nodes
 
 from mailq.core.message.content import Content
 from mailq.core.message.faults import RenderFault, TemplateFault
+from mailq.core.message.plain import Plain, constant_text, plain_template
 from mailq.core.message.sandbox import Limits, Meter, MeteredContext, Meters, OverBudget, Sandbox
 
 PROVIDED = frozenset({"address", "email"})
@@ -25,10 +26,16 @@ _LOADING = (nodes.Extends, nodes.Include, nodes.Import, nodes.FromImport)
 
 @dataclass(frozen=True, slots=True)
 class Template:
-    """One part's template. `constant` is its text if it is the same for every recipient."""
+    """One part's template.
+
+    Attributes:
+        constant: its text if it is the same for every recipient.
+        plain: how to look it up instead of executing it, if it is as simple as that.
+    """
 
     part: str
     constant: str | None
+    plain: Plain | None
     _compiled: jinja2.Template
     _limit: int
 
@@ -40,6 +47,8 @@ class Template:
         """
         if self.constant is not None:
             return self.constant
+        if self.plain is not None and (pieces := self.plain.pieces(variables, self._limit)) is not None:
+            return "".join(pieces)
         context = self._compiled.new_context(variables, shared=True)
         assert isinstance(context, MeteredContext)
         context.meter = meter
@@ -69,12 +78,13 @@ def compile_template(part: str, source: str, limits: Limits) -> Template:
     body = part in {"text", "html"}
     environment = _sandbox(limits, html=part == "html")
     tree = _parse(part, source if body else source.strip(), environment)
-    constant = _constant(tree)
+    constant = constant_text(tree)
+    plain = plain_template(tree, escaped=part == "html")
     limit = limits.body_bytes if body else limits.header_chars
     if constant is not None and len(constant) > limit:
         raise TemplateFault(part, f"is longer than {limit} characters")
     compiled = _compile(part, tree, environment)
-    return Template(part, constant, compiled, limit)
+    return Template(part, constant, plain, compiled, limit)
 
 
 def with_globals(variables: Mapping[str, Any], limits: Limits) -> dict[str, Any]:
@@ -157,18 +167,6 @@ def _compile(part: str, tree: nodes.Template, environment: Sandbox) -> jinja2.Te
         metered.set_environment(environment)
         code = environment.compile(metered, filename="<template>")
         return environment.template_class.from_code(environment, code, environment.globals)
-
-
-def _constant(tree: nodes.Template) -> str | None:
-    pieces = []
-    for statement in tree.body:
-        if not isinstance(statement, nodes.Output):
-            return None
-        for piece in statement.nodes:
-            if not isinstance(piece, nodes.TemplateData):
-                return None
-            pieces.append(piece.data)
-    return "".join(pieces)
 
 
 def _sentence(error: jinja2.TemplateError) -> str:
