@@ -7,7 +7,7 @@ from typing import Any
 from mailq.core.message.encoding import Transfer, encode_body
 from mailq.core.message.plain import Plain, Wording
 from mailq.core.message.sandbox import Meter
-from mailq.core.message.segments import WIDTHS, fill, frame, one_liners, without_blanks_at_line_ends
+from mailq.core.message.segments import encoded, fill, frame, frame_width, is_open, without_blanks_at_line_ends
 from mailq.core.message.templates import Template
 
 
@@ -52,18 +52,17 @@ class SplicedBody:
     def _splice(self, variables: Mapping[str, Any]) -> bytes | None:
         wording = self.plain.wording(variables)
         values = None if wording is None else wording.values(variables)
-        lines = None if values is None else one_liners(values, escaped=self.plain.escaped)
-        if wording is None or lines is None:
+        pieces = None if values is None else encoded(values, escaped=self.plain.escaped)
+        if wording is None or pieces is None or (_ends_with_a_value(wording) and is_open(pieces[wording.order[-1]])):
             return None
-        texts = self._frame(wording, max(map(len, lines), default=0))
-        if b"" not in lines:
-            return fill(texts, [lines[index] for index in wording.order])
-        if not wording.texts[-1]:
-            return None  # the value that may be the last is empty: whether the text has a line end, the whole tells
-        return without_blanks_at_line_ends(fill(texts, [lines[index] for index in wording.order]))
+        made = fill(self._frame(wording, frame_width(pieces)), [pieces[index] for index in wording.order])
+        return without_blanks_at_line_ends(made) if b"" in pieces else made
 
-    def _frame(self, wording: Wording, longest: int) -> list[bytes]:
-        width = next(each for each in WIDTHS if each >= longest)
+    def _frame(self, wording: Wording, width: int) -> list[bytes]:
         if (made := self._frames.get((wording, width))) is None:
             made = self._frames[wording, width] = frame(wording.texts, width)
         return made
+
+
+def _ends_with_a_value(wording: Wording) -> bool:
+    return bool(wording.order) and not wording.texts[-1]

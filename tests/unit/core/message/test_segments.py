@@ -1,6 +1,7 @@
 """A body spliced from segments decodes to the very text that is encoded whole, in lines that every relay lets through."""
 
 import quopri
+import re
 from email import message_from_bytes, policy
 from html import unescape
 
@@ -12,7 +13,7 @@ from mailq.core.message import Limits, RenderFault
 from mailq.core.message.bodies import SplicedBody, WholeBody, body
 from mailq.core.message.encoding import Transfer
 from mailq.core.message.sandbox import Meter
-from mailq.core.message.segments import WIDTHS, one_liners
+from mailq.core.message.segments import encoded, frame_width
 from mailq.core.message.templates import compile_template, with_globals
 
 LIMITS = Limits()
@@ -30,6 +31,10 @@ PRINTED = st.sampled_from([f"{{{{ {name} }}}}" for name in NAMES] + ["{% if c %}
 SOURCE = st.lists(st.tuples(LITERAL, PRINTED).map("".join), max_size=8).flatmap(
     lambda start: LITERAL.map("".join([*start, ""]).__add__)
 )
+
+
+def newlines(text: str) -> str:
+    return re.sub(r"\r\n?|\n", "\r\n", text)
 
 
 def bodies(source: str, *, html: bool = False, limits: Limits = LIMITS) -> tuple[SplicedBody, WholeBody]:
@@ -54,6 +59,8 @@ def spliced(source: str, **variables: object) -> bytes:
 @example(source="Dear {{ a }}\nend", a="", b="", c="", html=False)
 @example(source="\n{{ a }}", a="", b="", c="", html=False)
 @example(source="{{ a }}{{ b }}{{ a }}\n" * 9, a="x" * 70, b="y" * 16, c="", html=False)
+@example(source="{{ a }}\n{{ b }}", a="a\r", b="b\n", c="", html=False)
+@example(source="a\n{{ b }}{{ a }}", a="", b="b\n", c="", html=False)
 @example(source="x" * 75 + "{{ a }} {{ b }}\n", a="", b="", c="", html=True)
 @example(source="x " * 36 + " {{ a }}\n", a="", b="", c="", html=False)
 def test_spliced_or_whole_a_body_decodes_to_the_same_text(source, a, b, c, html):
@@ -76,21 +83,35 @@ def test_spliced_or_whole_a_body_decodes_to_the_same_text(source, a, b, c, html)
 
 
 @given(st.lists(VALUE, max_size=5), st.booleans())
-def test_values_that_pass_as_one_line_each_decode_to_themselves(values, html):
-    lines = one_liners(values, escaped=html)
-    if lines is None:
+def test_encoded_values_decode_to_themselves_wherever_they_are_put(values, html):
+    pieces = encoded(values, escaped=html)
+    if pieces is None:
+        assert any(value.endswith("\r") for value in values)
         return
-    decoded = [quopri.decodestring(line).decode() for line in lines]
-    assert ([unescape(line) for line in decoded] if html else decoded) == values
-    assert all(
-        len(line) <= WIDTHS[-1] and b"\n" not in line and b"\r" not in line and line[-1:] not in b" \t" for line in lines if line
+    decoded = [quopri.decodestring(piece).decode() for piece in pieces]
+    assert (
+        [unescape(text) for text in decoded] == [newlines(each) for each in values]
+        if html
+        else decoded == [newlines(each) for each in values]
     )
+    for piece in pieces:
+        short = len(piece) <= frame_width(pieces) and b"\n" not in piece
+        assert short or (piece.startswith(b"=\r\n") and piece.endswith(b"=\r\n"))
+        assert not piece.endswith((b" ", b"\t"))
 
 
-@pytest.mark.parametrize("value", ["a\nb", "a\rb", "a\r\nb", "\n", "x" * 73, "ü" * 13, "half \ud83d"])
-def test_a_value_that_is_no_short_line_is_not_spliced(value):
-    assert one_liners(["fine", value], escaped=False) is None
-    assert one_liners([value], escaped=False) is None
+@pytest.mark.parametrize("value", ["a\r", "\r", "half \ud83d"])
+def test_a_value_that_only_the_whole_can_judge_is_not_spliced(value):
+    assert encoded(["fine", value], escaped=False) is None
+    assert encoded([value], escaped=True) is None
+
+
+@pytest.mark.parametrize(("longest", "width"), [(0, 16), (16, 16), (17, 40), (72, 72), (73, 16), (5000, 16)])
+def test_the_frame_is_as_narrow_as_its_short_values_let_it_be(longest, width):
+    """A long value stands between soft breaks of its own, wherever it is put."""
+    pieces = encoded(["x", "y" * longest], escaped=False)
+    assert pieces is not None
+    assert frame_width(pieces) == width
 
 
 def test_an_ordinary_letter_is_spliced_and_hardly_longer():
@@ -111,6 +132,8 @@ def test_an_ordinary_letter_is_spliced_and_hardly_longer():
         ("{% if a %}Hi {{ b }}!\n{% endif %}Bye", {"a": 1, "b": 2}, b"Hi 2!\r\nBye\r\n"),
         ("{% if a %}Hi {{ b }}!\n{% endif %}Bye", {"a": 0, "b": 2}, b"Bye\r\n"),
         ("a\rb\r\n{{ a }}.", {"a": "c"}, b"a\r\nb\r\nc.\r\n"),
+        ("Note: {{ a }}!", {"a": "b \nc "}, b"Note: =\r\nb=20\r\nc =\r\n!\r\n"),
+        ("Note: {{ a }}", {"a": "b"}, b"Note: b\r\n"),
         ("100 %\0{{ a }}", {"a": "%s"}, b"100 %=00%s\r\n"),
     ],
 )
