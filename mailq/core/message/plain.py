@@ -56,13 +56,13 @@ class Plain:
     def wording(self, variables: Mapping[str, Any]) -> Wording | None:
         """What it says to a recipient; None if a condition cannot be decided."""
         try:
-            truths = tuple([bool(variables[name]) for name in self.conditions])
+            truths = tuple([bool(variables[name]) for name in self.conditions]) if self.conditions else ()
         except KeyError:
             return None
         return self._wordings.get(truths) or self._wordings.setdefault(truths, self._worded(truths))
 
-    def pieces(self, variables: Mapping[str, Any], limit: int) -> list[str] | None:
-        """The rendered text in pieces; None if Jinja2 has to have a look, also at a text longer than `limit`."""
+    def text(self, variables: Mapping[str, Any], limit: int) -> str | None:
+        """The rendered text; None if Jinja2 has to have a look, also at a text longer than `limit`."""
         wording = self.wording(variables)
         values = None if wording is None else wording.values(variables)
         if wording is None or values is None:
@@ -72,7 +72,8 @@ class Plain:
         pieces = [""] * (2 * len(wording.texts) - 1)
         pieces[::2] = wording.texts
         pieces[1::2] = [values[index] for index in wording.order]
-        return pieces if sum(map(len, pieces)) <= limit else None
+        text = "".join(pieces)
+        return text if len(text) <= limit else None
 
     def _worded(self, truths: tuple[bool, ...]) -> Wording:
         texts, printed = [""], []

@@ -47,8 +47,8 @@ class Template:
         """
         if self.constant is not None:
             return self.constant
-        if self.plain is not None and (pieces := self.plain.pieces(variables, self._limit)) is not None:
-            return "".join(pieces)
+        if self.plain is not None and (text := self.plain.text(variables, self._limit)) is not None:
+            return text
         context = self._compiled.new_context(variables, shared=True)
         assert isinstance(context, MeteredContext)
         context.meter = meter
