@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 from mailq.core.address import Address, InvalidAddress, normalise
 from mailq.core.message.faults import RenderFault
@@ -146,11 +147,17 @@ def _with_encoded_words(part: str, value: str, *, column: int) -> str:
     first = needing[0] if column + len(before) < _LINE_LENGTH // 2 else 0
     end = needing[-1] + 1 if len(after) < _LINE_LENGTH - 2 else len(words)
     lead = "".join(f"{word} " for word in words[:first])
-    line = lead + _encoded(part, " ".join(words[first:end]), column=column + len(lead))
+    line = lead + _encoded_again(part, " ".join(words[first:end]), column + len(lead))
     if end == len(words):
         return line
     used = len(line) - line.rfind("\n") - 1 if "\n" in line else column + len(line)
     return f"{line} {after}" if used + 1 + len(after) <= _LINE_LENGTH else f"{line}\r\n {after}"
+
+
+@lru_cache(maxsize=128)
+def _encoded_again(part: str, text: str, column: int) -> str:
+    # What needs encoding in a subject is mostly the mailing's own words, and the names before them differ little in length.
+    return _encoded(part, text, column=column)
 
 
 def _encoded(part: str, text: str, *, column: int) -> str:
