@@ -96,7 +96,7 @@ def executor(
         wire or smtp_wire(settings),
         LetterPress(secret, domain=settings.message_id_domain, clock=clock.monotonic),
         dispatcher,
-        RelayRest(first=settings.relay.rest, longest=settings.relay.max_rest, now=clock.now),
+        RelayRest(first=settings.relay.rest, longest=settings.relay.max_rest, clock=clock),
         owner=owner,
         policy=WorkPolicy(
             retry=retry_policy(settings),

@@ -18,6 +18,7 @@ log = telemetry.logger(__name__)
 
 _POOLS = {"celery.concurrency.prefork:TaskPool", "celery.concurrency.solo:TaskPool"}
 _current: Membership | None = None
+_warden: WardenProcess | None = None
 
 
 def membership() -> Membership:
@@ -36,10 +37,6 @@ class MembershipStep(bootsteps.StartStopStep):
 
     name = "mailq-membership"
 
-    def __init__(self, worker: Any, **kwargs: Any) -> None:
-        super().__init__(worker, **kwargs)
-        self._warden: WardenProcess | None = None
-
     def start(self, worker: Any) -> None:
         """Join, or end the worker with one clear sentence."""
         try:
@@ -49,18 +46,20 @@ class MembershipStep(bootsteps.StartStopStep):
             raise SystemExit(error.exit_code) from None
 
     def _start(self, worker: Any) -> None:
-        global _current  # noqa: PLW0603 - one server a process, inherited by its forks
+        global _current, _warden  # noqa: PLW0603 - one server a process, inherited by its forks
         chosen = settings.load()
         _refuse_unfit_pool(worker)
         require_noeviction(settings.required(chosen.redis_url, "redis_url"))
         _current = Membership.join(chosen, slots(worker))
-        self._warden = WardenProcess(_current)
-        self._warden.start()
+        _warden = WardenProcess(_current)
+        _warden.start()
 
     def stop(self, worker: Any) -> None:
         """Leave: the pool has drained, nothing of ours is on the wire."""
-        if self._warden is not None:
-            self._warden.stop()
+        global _warden  # noqa: PLW0603
+        if _warden is not None:
+            _warden.stop()
+            _warden = None
         if _current is None:
             return
         try:
@@ -104,6 +103,8 @@ def _begin_nothing_new(**_: Any) -> None:
 def _show_life(**_: Any) -> None:
     if _current is not None:
         _current.board.show_life()
+    if _warden is not None:
+        _warden.ensure()
 
 
 def _ignore_the_groups_signals(**_: Any) -> None:

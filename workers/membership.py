@@ -58,6 +58,8 @@ class Membership:
             )
         reclaimed = Restarter(database).former_incarnations(server_id, incarnation)
         log.info("server.started", server=settings.server_name, incarnation=incarnation, slots=dict(slots), reclaimed=reclaimed)
+        for old in _run_path(settings, "lock").parent.glob(_run_path(settings, "*.board").name):
+            old.unlink(missing_ok=True)
         board = Signboard.create(_run_path(settings, f"{incarnation}.board"))
         return cls(settings, server_id, incarnation, board, lock)
 

@@ -11,6 +11,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from mailq import bootstrap, settings, telemetry
+from mailq.engine.restarter import Restarter
 from mailq.engine.upkeep import Upkeep
 from mailq.errors import MailqError
 from mailq.store import leader, servers
@@ -24,11 +25,12 @@ LEAD_FOR_TICKS = 5
 
 
 class Warden:
-    """One tick: renew the server's row, lead if nobody else does, and do the upkeep if leading."""
+    """One tick: renew the server's row, take over what its former starts left, lead if nobody else does, and then do the upkeep."""
 
     def __init__(self, database: Database, upkeep: Upkeep, *, server_id: int, incarnation: int, board: Signboard) -> None:
         self._database = database
         self._upkeep = upkeep
+        self._restarter = Restarter(database)
         self._server_id = server_id
         self._incarnation = incarnation
         self._board = board
@@ -37,10 +39,14 @@ class Warden:
     def tick(self, lead_for: timedelta) -> None:
         """Do what is due; an outage is logged and tried again at the next tick."""
         try:
-            if self._renew() and self._leads(lead_for):
-                self._upkeep.tick()
+            if self._renew():
+                self._restarter.former_incarnations(self._server_id, self._incarnation)
+                if self._leads(lead_for):
+                    self._upkeep.tick()
         except MailqError as error:
             log.warning("warden.tick_failed", error=str(error))
+        except Exception:
+            log.exception("warden.tick_failed")
 
     def resign(self) -> None:
         """Leave the lead to others at once."""

@@ -25,6 +25,12 @@ class WardenProcess:
         self._process = subprocess.Popen([sys.executable, "-m", "workers.warden", *words], stdin=subprocess.PIPE)
         log.info("warden.started", pid=self._process.pid)
 
+    def ensure(self) -> None:
+        """Start another one if it has died."""
+        if self._process is not None and self._process.poll() is not None:
+            log.warning("warden.died", pid=self._process.pid, code=self._process.returncode)
+            self.start()
+
     def stop(self) -> None:
         """End the warden: closing its pipe is the sign."""
         if self._process is None or self._process.stdin is None:

@@ -3,12 +3,12 @@
 import uuid
 from collections.abc import Sequence
 from typing import Any
-from urllib.parse import urlsplit
 
 import redis
 from celery import Celery
 from kombu.exceptions import OperationalError
 
+from mailq import urls
 from mailq.broker import kombu_compat, names
 from mailq.broker.config import celery_settings
 from mailq.engine.ports import Ring
@@ -70,19 +70,23 @@ def _impatient(settings: dict[str, Any]) -> dict[str, Any]:
 
 
 def connect(redis_url: str) -> "redis.Redis":
-    """A Redis client that answers or fails within seconds."""
+    """A Redis client that answers or fails within seconds.
+
+    Raises:
+        Misconfigured: the URL is none.
+    """
+    address(redis_url)
     try:
         return redis.Redis.from_url(
             redis_url, socket_timeout=_TIMEOUT_S, socket_connect_timeout=_TIMEOUT_S, decode_responses=True, retry=None
         )
-    except ValueError as error:
-        raise Misconfigured(f"redis_url is no Redis URL; write redis://host:6379/0 ({error})") from None
+    except ValueError:
+        raise Misconfigured("redis_url is no Redis URL; write redis://host:6379/0") from None
 
 
 def address(redis_url: str) -> str:
     """The broker's address without a password, for messages and logs."""
-    parts = urlsplit(redis_url)
-    return f"{parts.scheme}://{parts.hostname}:{parts.port or 6379}{parts.path}"
+    return urls.shown(redis_url, "redis_url")
 
 
 def require_noeviction(redis_url: str) -> None:

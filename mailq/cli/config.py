@@ -2,14 +2,15 @@
 
 from datetime import timedelta
 from typing import Any
-from urllib.parse import urlsplit
 
 import click
 from pydantic import SecretStr
 
+from mailq import urls
 from mailq.cli import parts
 from mailq.cli.options import CONTEXT, examples, json_option
 from mailq.cli.terminal import plain, print_facts, print_json
+from mailq.errors import Misconfigured
 from mailq.settings import Settings
 
 
@@ -57,12 +58,8 @@ def _shown(value: object) -> object:
 
 
 def redacted(url: str) -> str:
-    """A URL with its password as three stars; a URL that has only a user name keeps it."""
+    """A URL as it may be shown; one that cannot be read is three stars, for who knows what it holds."""
     try:
-        parts_of = urlsplit(url)
-    except ValueError:
+        return urls.shown(url, "it")
+    except Misconfigured:
         return "***"
-    if parts_of.password is None:
-        return url
-    where = parts_of.netloc.rpartition("@")[2]
-    return url.replace(parts_of.netloc, f"{parts_of.username or ''}:***@{where}", 1)

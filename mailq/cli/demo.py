@@ -1,6 +1,5 @@
 """`demo`: from a bare machine to balanced books in one command."""
 
-import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -80,11 +79,12 @@ def _file(recipients: int | None) -> Iterator[Path]:
     if recipients is None:
         yield demo_parts.recipients_file()
         return
-    with tempfile.TemporaryDirectory(prefix="mailq-demo-") as directory:
-        file = Path(directory) / f"recipients-{recipients}.csv"
-        say(f"making {recipients:,} recipients")
-        demo_parts.write_recipients(file, recipients)
-        yield file
+    # It stays in the home: a load that is interrupted is continued from it.
+    file = parts.load().home / f"recipients-{recipients}.csv"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    say(f"making {recipients:,} recipients")
+    demo_parts.write_recipients(file, recipients)
+    yield file
 
 
 def _order(recipients: int | None) -> Any:

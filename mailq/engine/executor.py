@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from mailq import telemetry
 from mailq.clock import Clock
@@ -27,6 +27,9 @@ from mailq.store.database import Database, KeptConnection
 from mailq.store.deliveries import Work
 
 log = telemetry.logger(__name__)
+
+RECONNECT_TIMES = 600
+"""How often to ask for what we hold before it is left to the next start: five minutes."""
 
 Progress = Callable[[str], None]
 
@@ -90,17 +93,23 @@ class Executor:
             log.warning("batch.unanswered", batch_id=batch_id, error=str(error))
             self._let_go_once_back()
             return f"the database did not answer: {error}"
+        except Exception:
+            # Whatever it was, no further ring need come for what this process holds.
+            self._let_go_once_back()
+            raise
 
     def _let_go_once_back(self) -> None:
         """Reclaim what the books say this process holds: a claim or a release whose reply was lost may have taken place, and no
-        further ring need come to remind us."""
-        while not self._policy.stopping.asked:
+        further ring need come to remind us. A row that our own lost transaction still locks is asked for again."""
+        for _ in range(RECONNECT_TIMES):
             try:
-                self._restarter.of_process(self._owner.process)
-            except Unavailable:
-                time.sleep(RECONNECT_EVERY_S)
-            else:
+                if not self._restarter.of_process(self._owner.process):
+                    return
+            except Unavailable as error:
+                log.warning("executor.waits_for_database", error=str(error))
+            if self._policy.stopping.asked:
                 return
+            time.sleep(RECONNECT_EVERY_S)
 
     def _claim_and_work(self, batch_id: int) -> str:
         self._restarter.of_process(self._owner.process)
@@ -128,11 +137,14 @@ class Executor:
 
     def _work(self, held: Claim, facts: MailingFacts, works: list[Work]) -> str:
         ledger = Ledger(self._books, held, relay=self._wire.relay, give_up=lambda: self._policy.stopping.overdue)
-        if self._rest.until is not None:
-            return self._described(facts, held, Tally(), ledger.close(rest_until=self._rest.until), "the relay rests")
+        rest = self._rest.left
+        if rest is not None:
+            return self._described(facts, held, Tally(), ledger.close(rest=rest), "the relay rests")
         run = self._pass(ledger, facts, works)
         reason = self._runner.run(run.run())
-        state = ledger.close(rest_until=self._rest_after(run))
+        state = ledger.close(rest=self._rest_after(run))
+        if run.error is not None:
+            raise run.error
         log.info("batch.released", batch_id=held.batch_id, fence=held.fence, state=state, reason=reason)
         return self._described(facts, held, run.total, state, str(run.fault or ""))
 
@@ -155,9 +167,10 @@ class Executor:
             progress=lambda total: self._progress(_counters(total)),
         )
 
-    def _rest_after(self, run: Pass) -> datetime | None:
-        if run.fault is not None:
-            log.warning("relay.rests", relay=self._wire.relay, fault=str(run.fault))
+    def _rest_after(self, run: Pass) -> timedelta | None:
+        fault = run.fault or run.error
+        if fault is not None:
+            log.warning("relay.rests", relay=self._wire.relay, fault=str(fault))
             return self._rest.begin()
         if run.total.sent:
             self._rest.end()

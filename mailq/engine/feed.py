@@ -114,7 +114,7 @@ class WindowFeed:
 
     def may_send(self, letter: Letter) -> bool:
         """Whether this process may still send."""
-        return self._may_send()
+        return not self.ended and self._may_send()
 
     def report(self, letter: Letter, outcome: Outcome) -> None:
         """Take down what became of a letter."""

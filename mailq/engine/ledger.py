@@ -2,13 +2,13 @@
 
 import time
 from collections.abc import Callable, Sequence
-from datetime import datetime
+from datetime import timedelta
 
 from mailq import telemetry
 from mailq.core.batch import Claim, State
 from mailq.core.mailing import State as MailingState
 from mailq.engine import aftermath
-from mailq.errors import BooksDiffer, Unavailable
+from mailq.errors import Unavailable
 from mailq.store import batches, deliveries
 from mailq.store.database import Transactions
 from mailq.store.deliveries import Settled
@@ -56,21 +56,17 @@ class Ledger:
                     self._ledger_no = number
                     return state
 
-    def close(self, *, rest_until: datetime | None = None) -> State:
+    def close(self, *, rest: timedelta | None = None) -> State:
         """Let go of the batch: what is left is counted again in SQL, and decides where it goes.
 
         Raises:
             LeaseLost: the batch was reclaimed.
-            BooksDiffer: counters and deliveries disagree; the batch stays leased for a person to look at.
+            BooksDiffer: counters and deliveries disagree; the batch stays leased, and no reclaimer takes it: a person must look at it.
         """
         with self._database.begin() as tx:
             counted = batches.hold(tx, self.held)
-            after = aftermath.of_pass(tx, self.held, rest_until=rest_until)
-            recounted = (after.left.pending, after.left.deferred)
-            if recounted != counted:
-                raise BooksDiffer(
-                    f"batch {self.held.batch_id}: counters say {counted}, deliveries {recounted} (pending, deferred)"
-                )
+            after = aftermath.of_pass(tx, self.held, rest=rest)
+            aftermath.require_books(self.held, counted.pending, counted.deferred, after)
             batches.release(tx, self.held, after.state, due_at=after.due_at, skipped=after.skipped, deferred=after.deferred)
         aftermath.finish_mailing(self._database, self.held.mailing_id, after.state)
         return after.state

@@ -1,33 +1,36 @@
 """A relay at fault is left in peace for a while: longer each time, until it takes a message again."""
 
-from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import timedelta
+
+from mailq.clock import Clock
 
 
 class RelayRest:
     """The rest of one relay, as one worker process knows it."""
 
-    def __init__(self, *, first: timedelta, longest: timedelta, now: Callable[[], datetime]) -> None:
+    def __init__(self, *, first: timedelta, longest: timedelta, clock: Clock) -> None:
         self._first = first
         self._longest = longest
-        self._now = now
+        self._clock = clock
         self._next = first
-        self._until: datetime | None = None
+        self._ends_at_s: float | None = None
 
     @property
-    def until(self) -> datetime | None:
-        """When the rest ends; None while the relay is well."""
-        if self._until is not None and self._until <= self._now():
-            self._until = None
-        return self._until
+    def left(self) -> timedelta | None:
+        """How much of the rest is left; None while the relay is well."""
+        if self._ends_at_s is None or self._ends_at_s <= self._clock.monotonic():
+            self._ends_at_s = None
+            return None
+        return timedelta(seconds=self._ends_at_s - self._clock.monotonic())
 
-    def begin(self) -> datetime:
-        """The relay is at fault: let it rest; until when."""
-        self._until = self._now() + self._next
-        self._next = min(self._next * 2, self._longest)
-        return self._until
+    def begin(self) -> timedelta:
+        """The relay is at fault: let it rest; for how long."""
+        rest = self._next
+        self._ends_at_s = self._clock.monotonic() + rest.total_seconds()
+        self._next = min(rest * 2, self._longest)
+        return rest
 
     def end(self) -> None:
         """The relay took a message: it is well."""
         self._next = self._first
-        self._until = None
+        self._ends_at_s = None

@@ -8,6 +8,7 @@ from mailq import telemetry
 from mailq.core.batch import Claim
 from mailq.core.outcome import Doubt
 from mailq.engine import aftermath
+from mailq.errors import BooksDiffer
 from mailq.store import batches, deliveries
 from mailq.store.database import Database
 
@@ -31,22 +32,35 @@ class Restarter:
         return self.former_incarnations(server_id, incarnation + 1)
 
     def of_process(self, process: str) -> int:
-        """Reclaim what is leased to a process of which it does not know: a claim whose reply was lost; how many batches."""
-        return self._reclaim_all(lambda tx: batches.leased_by_process(tx, process), Doubt.WORKER_KILLED)
+        """Reclaim what is leased to a process of which it does not know: a claim whose reply was lost; how many batches are left
+        because their rows were locked."""
+        with self._database.begin() as tx:
+            found = batches.leased_by_process(tx, process)
+        return sum(self._try(one, Doubt.WORKER_KILLED) is False for one in found)
 
     def _reclaim_all(self, seen: Seen, reason: Doubt) -> int:
         with self._database.begin() as tx:
             found = seen(tx)
-        return sum(self._reclaim(one, reason) for one in found)
+        return sum(self._try(one, reason) is True for one in found)
+
+    def _try(self, seen: Claim, reason: Doubt) -> bool | None:
+        """Whether it was reclaimed; None if it must not be."""
+        try:
+            return self._reclaim(seen, reason)
+        except BooksDiffer as error:
+            log.error("batch.books_differ", batch_id=seen.batch_id, fence=seen.fence, error=str(error))
+            return None
 
     def _reclaim(self, seen: Claim, reason: Doubt) -> bool:
         with self._database.begin() as tx:
-            watermark = batches.seize(tx, seen)
-            if watermark is None:
+            counted = batches.seize(tx, seen)
+            if counted is None:
                 return False
-            begun = deliveries.open_set(tx, seen, watermark=watermark)
+            begun = deliveries.open_set(tx, seen, watermark=counted.watermark)
             doubt = deliveries.doubt(tx, seen, begun, reason)
             after = aftermath.of_pass(tx, seen)
+            settled_pending = doubt.in_doubt + doubt.deferred
+            aftermath.require_books(seen, counted.pending - settled_pending, counted.deferred + doubt.deferred, after)
             batches.reclaim(
                 tx,
                 seen,

@@ -35,6 +35,7 @@ class Reason(StrEnum):
     TIME_IS_UP = "time_is_up"
     MAILING_STOPPED = "mailing_stopped"
     RELAY_FAULT = "relay_fault"
+    FAILED = "failed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,10 +74,12 @@ class Pass:
         self._watermark = ledger.held.first_seq - 1
         self._window = 2 * wire.sessions
         self._reason: Reason | None = None
-        self._ends_at = policy.clock.monotonic() + policy.work_for.total_seconds()
+        self._began_at = policy.clock.monotonic()
+        self._ends_at = self._began_at + policy.work_for.total_seconds()
         self._asked_at = 0.0
         self.total = Tally()
         self.fault: RelayFault | None = None
+        self.error: Exception | None = None
 
     async def run(self) -> Reason:
         """Work until nothing is left or there is a reason to stop; everything that came back is in the books then.
@@ -152,6 +155,9 @@ class Pass:
         except RelayFault as fault:
             self.fault = fault
             self._reason = Reason.RELAY_FAULT
+        except Exception as error:  # noqa: BLE001 - the batch is let go of before anybody hears of it
+            self.error = error
+            self._reason = Reason.FAILED
         except asyncio.CancelledError:
             log.warning("pass.replies_abandoned", batch_id=self._ledger.held.batch_id)
 
@@ -161,8 +167,12 @@ class Pass:
             outcome,
             attempt=work.attempts + 1,
             started_at=policy.started_at,
-            now=policy.clock.now(),
+            now=self._database_time(),
             retry=policy.retry,
             jitter=policy.jitter(),
         )
         return Settled(work.seq, work.state, change)
+
+    def _database_time(self) -> datetime:
+        # When to try again is judged by the database's clock, so it is reckoned by it too: ours may be a day off.
+        return self._ledger.held.pass_started_at + timedelta(seconds=self._policy.clock.monotonic() - self._began_at)

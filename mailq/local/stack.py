@@ -14,10 +14,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from types import FrameType
-from urllib.parse import urlsplit
 
+from mailq import urls
 from mailq.clock import utc_now
-from mailq.errors import Misconfigured
 from mailq.local import faults, place, state
 from mailq.local.binaries import Origin
 from mailq.local.postgres import Postgres
@@ -179,7 +178,7 @@ def _start(home: Path, settings: Settings, supervisor: Supervisor, sink: SinkOpt
     database_url, redis_url = chosen["database_url"], chosen["redis_url"]
     if database_url is None or redis_url is None:
         raise AssertionError("each is configured or started")
-    addresses = {name.removesuffix("_url"): _without_password(url) for name, url in chosen.items() if url}
+    addresses = {name.removesuffix("_url"): urls.shown(url, name) for name, url in chosen.items() if url}
     return Running(home, database_url, redis_url, chosen["relay_url"], sink_process, tuple(started), supervisor, addresses)
 
 
@@ -188,15 +187,6 @@ def _configured(settings: Settings, name: str, stale: Mapping[str, str]) -> str 
     secret = getattr(settings, name)
     url: str | None = secret.get_secret_value() if secret else None
     return None if url == stale.get(name) else url
-
-
-def _without_password(url: str) -> str:
-    try:
-        parts = urlsplit(url)
-        where = parts.netloc.rpartition("@")[2]
-    except ValueError:
-        raise Misconfigured("a URL in the settings cannot be read") from None
-    return f"{parts.scheme}://{where}{parts.path}"
 
 
 @contextmanager

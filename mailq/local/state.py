@@ -112,4 +112,4 @@ def _occupied(home: Path) -> str:
         return f"a local stack is just starting or stopping in {home}"
     where = ", ".join(f"{name} {address}" for name, address in about.addresses.items())
     since = about.started_at.astimezone().strftime("%Y-%m-%d %H:%M:%S")
-    return f"a local stack runs in {home} already (pid {about.pid} since {since}): {where}; end it with `kill {about.pid}`"
+    return f"a local stack runs in {home} already (pid {about.pid} since {since}): {where}; end it with `mailqctl down`"

@@ -1,16 +1,28 @@
 """Batches: claim, advance, release. Every write of an owner repeats what it believes, so a late owner is refused."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, and_, exists, func, select, text, update
+from sqlalchemy import ColumnElement, Connection, Row, Select, and_, exists, func, select, text, update
 
 from mailq.core.batch import Claim, Owner, State, Tally
 from mailq.core.mailing import State as MailingState
+from mailq.core.server import State as ServerState
 from mailq.errors import LeaseLost
 from mailq.store.database import db_now
 from mailq.store.tables import batch, mailing, server
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """A batch's watermark, and what its counters say is left of it."""
+
+    watermark: int
+    pending: int
+    deferred: int
+
 
 _UNOWNED = {"owner": None, "server_id": None, "incarnation": None}
 
@@ -20,12 +32,15 @@ def claim(tx: Connection, batch_id: int, *, owner: Owner, now: datetime | None =
 
     Every pass is a claim of its own with a fence of its own: what an earlier owner still writes is refused.
     """
+    # Shared with other claims, but not with a reclaimer that retires the incarnation, nor with its successor.
+    lives = (server.c.id == owner.server_id, server.c.incarnation == owner.incarnation, server.c.state == ServerState.ALIVE)
+    if tx.execute(select(server.c.id).where(*lives).with_for_update(read=True)).one_or_none() is None:
+        return None
     moment = db_now(now)
-    lives = exists().where(server.c.id == owner.server_id, server.c.incarnation == owner.incarnation, server.c.state == "alive")
     runs = exists().where(mailing.c.id == batch.c.mailing_id, mailing.c.state == MailingState.RUNNING)
     statement = (
         update(batch)
-        .where(batch.c.id == batch_id, batch.c.state == State.READY, lives, runs)
+        .where(batch.c.id == batch_id, batch.c.state == State.READY, runs)
         .values(
             state=State.LEASED,
             owner=owner.process,
@@ -90,24 +105,22 @@ def standing(tx: Connection, held: Claim) -> tuple[int, MailingState]:
         LeaseLost: the batch was reclaimed.
     """
     statement = select(batch.c.ledger_no, mailing.c.state).join(mailing, mailing.c.id == batch.c.mailing_id).where(_held_by(held))
-    row = tx.execute(statement).one_or_none()
+    row = tx.execute(statement.with_for_update(of=batch)).one_or_none()
     if row is None:
         raise LeaseLost(held.batch_id, held.fence)
     return row.ledger_no, MailingState(row.state)
 
 
-def hold(tx: Connection, held: Claim) -> tuple[int, int]:
-    """Lock the batch's row for its owner; what its counters say is (pending, deferred).
+def hold(tx: Connection, held: Claim) -> Counted:
+    """Lock the batch's row for its owner; what its counters say is left.
 
     Raises:
         LeaseLost: the batch was reclaimed.
     """
-    settled = batch.c.num_sent + batch.c.num_errors + batch.c.num_skipped + batch.c.num_in_doubt
-    pending = (batch.c.num_profiles - settled - batch.c.num_deferred).label("num_pending")
-    row = tx.execute(select(pending, batch.c.num_deferred).where(_held_by(held)).with_for_update()).one_or_none()
+    row = tx.execute(_counted(held).with_for_update()).one_or_none()
     if row is None:
         raise LeaseLost(held.batch_id, held.fence)
-    return row.num_pending, row.num_deferred
+    return Counted(row.watermark, row.pending, row.deferred)
 
 
 def release(
@@ -150,14 +163,14 @@ def leased_before(tx: Connection, server_id: int, incarnation: int) -> Sequence[
     return [_seen(row) for row in tx.execute(select(batch).where(former, batch.c.state == State.LEASED).order_by(batch.c.id))]
 
 
-def seize(tx: Connection, seen: Claim) -> int | None:
-    """Lock a batch to reclaim it, if it is still as it was seen; its watermark.
+def seize(tx: Connection, seen: Claim) -> Counted | None:
+    """Lock a batch to reclaim it, if it is still as it was seen; its watermark and what its counters say is left.
 
     The lock is a statement of its own and the deliveries are read in the next one: under READ COMMITTED that one sees
     what the owner committed last. None: the owner let go of it, somebody else was faster, or the owner is writing right now.
     """
-    watermark = tx.execute(select(batch.c.watermark).where(_held_by(seen)).with_for_update(skip_locked=True)).scalar_one_or_none()
-    return None if watermark is None else int(watermark)
+    row = tx.execute(_counted(seen).with_for_update(skip_locked=True)).one_or_none()
+    return None if row is None else Counted(row.watermark, row.pending, row.deferred)
 
 
 def reclaim(
@@ -192,6 +205,12 @@ def wake_due(tx: Connection, *, now: datetime | None = None) -> int:
         .values(state=State.READY, due_at=None, rung_at=None)
     )
     return tx.execute(statement).rowcount
+
+
+def _counted(held: Claim) -> Select[Any, Any, Any]:
+    settled = batch.c.num_sent + batch.c.num_errors + batch.c.num_skipped + batch.c.num_in_doubt
+    pending = (batch.c.num_profiles - settled - batch.c.num_deferred).label("pending")
+    return select(batch.c.watermark, pending, batch.c.num_deferred.label("deferred")).where(_held_by(held))
 
 
 def _held_by(held: Claim) -> ColumnElement[bool]:

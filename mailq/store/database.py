@@ -5,10 +5,11 @@ from contextlib import AbstractContextManager, contextmanager
 from datetime import datetime
 from typing import Any, Protocol
 
-from sqlalchemy import ColumnElement, Connection, Engine, create_engine, func, literal, make_url
+from sqlalchemy import ColumnElement, Connection, Engine, create_engine, func, literal, make_url, select
 from sqlalchemy.engine import URL
-from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
+from sqlalchemy.exc import ArgumentError, DBAPIError, InternalError, OperationalError
 
+from mailq import urls
 from mailq.errors import Misconfigured, Unavailable
 
 # A worker cut off from the database must not hold a row: the server ends what stands idle, TCP finds out who is gone.
@@ -28,9 +29,10 @@ def parse_url(url: str) -> URL:
     Raises:
         Misconfigured: it is no PostgreSQL URL.
     """
+    urls.shown(url, "database_url")
     try:
         parsed = make_url(url.replace("postgres://", "postgresql://", 1))
-    except ArgumentError:
+    except (ArgumentError, ValueError):
         raise Misconfigured("database_url is no URL; write postgresql://user:password@host:5432/database") from None
     if parsed.get_backend_name() != "postgresql":
         raise Misconfigured(f"database_url is for {parsed.get_backend_name()}; mailq keeps its books in postgresql://")
@@ -53,7 +55,7 @@ class Database:
     @property
     def address(self) -> str:
         """Where it is, without the password: fit for messages and logs."""
-        return self.url.set(drivername="postgresql").render_as_string(hide_password=True)
+        return urls.shown(self.url.set(drivername="postgresql").render_as_string(hide_password=False), "database_url")
 
     @contextmanager
     def begin(self) -> Iterator[Connection]:
@@ -74,7 +76,7 @@ class Database:
         """
         try:
             yield
-        except OperationalError as error:
+        except (OperationalError, InternalError) as error:  # internal: read-only after a failover, for one
             raise Unavailable(f"database {self.address} is not available: {_first_line(error)}") from error
         except DBAPIError as error:
             if error.connection_invalidated:
@@ -127,6 +129,12 @@ class KeptConnection:
 def db_now(now: datetime | None = None) -> ColumnElement[datetime]:
     """The one clock of leases, the database's own; a test passes `now`."""
     return literal(now) if now is not None else func.clock_timestamp()
+
+
+def moment(tx: Connection) -> datetime:
+    """What the database's clock says."""
+    said: datetime = tx.execute(select(func.clock_timestamp())).scalar_one()
+    return said
 
 
 def _first_line(error: DBAPIError) -> str:

@@ -45,7 +45,8 @@ def worklist(tx: Connection, held: Claim) -> list[Work]:
 # of them, and a commit would cost the more the larger the mailing is.
 _SETTLE = text("""
 UPDATE delivery
-   SET state = new.state, pass = :fence, attempts = delivery.attempts + new.attempts, due_at = new.due_at, relay = :relay,
+   SET state = new.state, pass = :fence, attempts = delivery.attempts + new.attempts, due_at = new.due_at,
+       relay = coalesce(CAST(:relay AS text), relay),
        reply = new.reply, doubt = new.doubt, settled_at = clock_timestamp()
   FROM unnest(CAST(:seqs AS int[]), CAST(:was AS text[]), CAST(:states AS text[]), CAST(:attempts AS smallint[]),
               CAST(:due_ats AS timestamptz[]), CAST(:replies AS text[]), CAST(:doubts AS text[]))
@@ -55,7 +56,7 @@ UPDATE delivery
 """)
 
 
-def settle(tx: Connection, held: Claim, settled: Sequence[Settled], *, relay: str) -> None:
+def settle(tx: Connection, held: Claim, settled: Sequence[Settled], *, relay: str | None) -> None:
     """Write what became of deliveries; the caller's `advance` has locked the batch and counted them.
 
     Raises:
@@ -120,7 +121,7 @@ def doubt(tx: Connection, seen: Claim, open_deliveries: Sequence[tuple[int, Stat
     """
     change = Change(State.IN_DOUBT, doubt=reason)
     settled = [Settled(seq, was, change) for seq, was in open_deliveries]
-    settle(tx, seen, settled, relay="")
+    settle(tx, seen, settled, relay=None)
     return tally(settled)
 
 

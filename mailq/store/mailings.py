@@ -146,7 +146,8 @@ def find(tx: Connection, reference: str) -> Mailing:
             raise Conflict(f"`{reference}` may mean several mailings ({ids}, …); write the whole id")
         if rows:
             return _mailing(rows[0])
-    raise NotFound(f"there is no mailing `{reference}`; `mailqctl mailing list` shows what there is")
+    shortest = f" (of an id, write at least its first {_PREFIX_AT_LEAST} characters)" if len(reference) < _PREFIX_AT_LEAST else ""
+    raise NotFound(f"there is no mailing `{reference}`{shortest}; `mailqctl mailing list` shows what there is")
 
 
 def summaries(

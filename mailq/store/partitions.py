@@ -27,6 +27,10 @@ def ensure(tx: Connection, *, months_ahead: int = 0, now: datetime | None = None
         name = name_of(month)
         if tx.execute(text("SELECT to_regclass(:name)"), {"name": name}).scalar_one() is None:
             bounds = f"FROM ({month << 40}) TO ({(month + 1) << 40})"
-            tx.execute(text(f"CREATE TABLE {name} PARTITION OF delivery FOR VALUES {bounds} WITH ({_STORAGE})"))
+            # Attached, not created in place: that would wait for every reader of `delivery`, and all sending behind it.
+            tx.execute(text("SET LOCAL lock_timeout = '2s'"))
+            tx.execute(text(f"CREATE TABLE {name} (LIKE delivery INCLUDING ALL) WITH ({_STORAGE})"))
+            tx.execute(text(f"ALTER TABLE delivery ATTACH PARTITION {name} FOR VALUES {bounds}"))
+            tx.execute(text("SET LOCAL lock_timeout = 0"))
             made.append(name)
     return made

@@ -26,8 +26,7 @@ def expire_due(tx: Connection) -> list[int]:
 
 def with_batches_to_end(tx: Connection) -> list[tuple[int, State]]:
     """Mailings that were cancelled or have expired and still have batches that nobody holds, with their state."""
-    lying = select(batch.c.mailing_id).where(batch.c.state.in_([BatchState.READY, BatchState.WAITING]))
-    statement = select(mailing.c.id, mailing.c.state).where(
-        mailing.c.state.in_([State.CANCELLED, State.EXPIRED]), mailing.c.id.in_(lying)
-    )
-    return [(row.id, State(row.state)) for row in tx.execute(statement)]
+    lying = select(batch.c.mailing_id).where(batch.c.state.in_([BatchState.READY, BatchState.WAITING])).distinct().subquery()
+    statement = select(mailing.c.id, mailing.c.state).join(lying, lying.c.mailing_id == mailing.c.id)
+    ended = statement.where(mailing.c.state.in_([State.CANCELLED, State.EXPIRED]))
+    return [(row.id, State(row.state)) for row in tx.execute(ended)]

@@ -180,6 +180,8 @@ batch = Table(
     ),
     CheckConstraint("num_profiles >= num_sent + num_errors + num_skipped + num_deferred + num_in_doubt", name="books"),
     Index("batch_ready_idx", "mailing_id", "number", postgresql_where=text("state = 'ready'")),
+    Index("batch_undone_idx", "mailing_id", postgresql_where=text("state IN ('ready', 'leased', 'waiting')")),
+    Index("batch_rung_idx", "rung_at", postgresql_where=text("state = 'ready' AND rung_at IS NOT NULL")),
     Index("batch_due_idx", "due_at", postgresql_where=text("state = 'waiting'")),
     Index("batch_leased_idx", "server_id", postgresql_where=text("state = 'leased'")),
 )

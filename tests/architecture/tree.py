@@ -1,6 +1,7 @@
 """The repository as the architecture tests see it: its files, without what `.gitignore` names. No git is needed."""
 
 import ast
+import subprocess
 from collections.abc import Iterator
 from fnmatch import fnmatch
 from pathlib import Path
@@ -11,8 +12,9 @@ _IGNORED = [line.strip().rstrip("/") for line in (ROOT / ".gitignore").read_text
 
 
 def top_level() -> set[str]:
-    """Names in the root directory."""
-    return {path.name for path in ROOT.iterdir() if not _is_ignored(path)}
+    """Names in the root directory, of what is committed: what somebody exports or logs there is his own."""
+    listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True)
+    return {line.partition("/")[0] for line in listed.stdout.splitlines()}
 
 
 def files(directory: Path = ROOT) -> Iterator[Path]:

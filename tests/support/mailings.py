@@ -7,9 +7,13 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, text
 
 from mailq.core.batch import Owner
+from mailq.core.batch import State as Batch
+from mailq.core.delivery import Change
+from mailq.core.delivery import State as Delivery
 from mailq.core.mailing import Books, DoubtPolicy, Lane, State
 from mailq.core.message import Content
-from mailq.store import mailings, recipients, servers
+from mailq.store import batches, deliveries, mailings, recipients, servers
+from mailq.store.deliveries import Settled
 from mailq.store.mailings import Draft
 
 CONTENT = Content(subject="Hello {{ name }}", sender="Shop <shop@example.org>", text="Dear {{ name }}\n")
@@ -55,6 +59,17 @@ def make_mailing(
         mailings.step(tx, made.id, step)
     found = tx.execute(text("SELECT id FROM batch WHERE mailing_id = :id ORDER BY number"), {"id": made.id})
     return Made(made.id, public_id, list(found.scalars()))
+
+
+def finish_batch(tx: Connection, batch_id: int, owner: Owner) -> None:
+    """Send a whole batch, as its owner would."""
+    held = batches.claim(tx, batch_id, owner=owner)
+    assert held is not None
+    settled = [Settled(work.seq, work.state, Change(Delivery.SENT, reply="250 ok")) for work in deliveries.worklist(tx, held)]
+    tally = deliveries.tally(settled)
+    batches.advance(tx, held, ledger_no=held.ledger_no, watermark=held.last_seq, tally=tally)
+    deliveries.settle(tx, held, settled, relay="relay:25")
+    batches.release(tx, held, Batch.FINISHED)
 
 
 def make_owner(tx: Connection, name: str = "web1:8851", *, pid: int = 1, slots: Mapping[str, int] | None = None) -> Owner:

@@ -1,7 +1,7 @@
 """One worker process's hands on a real ledger and a real relay: what it says is sent is what the relay has taken."""
 
 import threading
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from sqlalchemy import text
@@ -292,3 +292,59 @@ def test_a_finishing_batch_tops_up_the_rings(database, sink):
         worker.executor.work(made.batches[0])
         assert [ring.batch_id for ring in worker.doorbell.rung] == made.batches[1:11]
         assert worker.doorbell.rung[0].label == "mailing='Spring sale' batch=2/20"
+
+
+class FailingWire:
+    """A wire with a mistake in it: it takes letters, and then its program fails."""
+
+    relay, sessions = "failing", 2
+
+    async def carry(self, feed):
+        feed.give_back(await feed.take())
+        raise RuntimeError("a mistake")
+
+    async def close(self):
+        pass
+
+
+def test_a_mistake_in_the_wire_puts_nothing_in_doubt_and_leaves_nothing_leased(database):
+    with database.begin() as tx:
+        made = make_mailing(tx, [20])
+    with hands(database, "smtp://unused", wire=FailingWire(), rest=timedelta(hours=1)) as worker, pytest.raises(RuntimeError):
+        worker.executor.work(made.batches[0])
+    assert books_of(database, made) == Books(num_profiles=20, num_pending=20)
+    with database.begin() as tx:
+        assert tx.execute(text("SELECT state FROM batch")).scalar_one() == "waiting"
+
+
+@pytest.mark.parametrize("steer", [steering.pause, steering.cancel])
+def test_what_has_not_reached_its_dot_when_the_mailing_stops_does_not_leave(database, sink, steer):
+    sink.rules("at=rcpt delay=1500ms")
+    with database.begin() as tx:
+        made = make_mailing(tx, [100])
+    with hands(database, sink.url) as worker:
+        working = threading.Thread(target=worker.executor.work, args=(made.batches[0],))
+        working.start()
+        eventually(lambda: made_progress(database))
+        steer(database, made.public_id)
+        working.join(10)
+    assert sink.accepted == []
+    assert books_of(database, made).num_in_doubt == 0
+
+
+def made_progress(database):
+    with database.begin() as tx:
+        return tx.execute(text("SELECT watermark > 0 FROM batch")).scalar_one()
+
+
+@pytest.mark.parametrize("days", [-1, 4])
+def test_a_wrong_clock_of_the_worker_neither_hurries_nor_ends_retries(database, sink, days, monkeypatch):
+    sink.rules("address=r1@* tempfail")
+    with database.begin() as tx:
+        made = make_mailing(tx, [1])
+    monkeypatch.setattr("mailq.clock.utc_now", lambda: datetime.now(UTC) + timedelta(days=days))
+    with hands(database, sink.url) as worker:
+        worker.executor.work(made.batches[0])
+    with database.begin() as tx:
+        soon = "SELECT due_at BETWEEN now() - interval '1 minute' AND now() + interval '1 minute' FROM delivery"
+        assert tx.execute(text(soon)).scalar_one()

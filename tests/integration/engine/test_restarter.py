@@ -1,6 +1,7 @@
 """What a dead process held goes on with another one; what it had begun is in doubt, and only that."""
 
 import pytest
+from sqlalchemy import text
 
 from mailq.core.batch import State as Batch
 from mailq.core.delivery import Change, State
@@ -99,3 +100,23 @@ def test_the_rest_of_a_cancelled_mailing_is_skipped_when_its_batch_is_reclaimed(
             == recount(tx, made.id)
             == Books(num_profiles=10, num_sent=2, num_in_doubt=2, num_skipped=6)
         )
+
+
+def test_a_batch_whose_counters_are_wrong_is_left_for_a_person_and_the_others_are_reclaimed(database, died):
+    made, _ = died
+    with database.begin() as tx:
+        other = make_mailing(tx, [3])
+        batches.claim(tx, other.batches[0], owner=make_owner(tx, "web1:8851"))
+        tx.execute(text("UPDATE batch SET num_profiles = num_profiles + 1 WHERE id = :id"), {"id": made.batches[0]})
+    assert restart(database) == 1
+    with database.begin() as tx:
+        assert batch_row(tx, made.batches[0])["state"] == Batch.LEASED
+        assert batch_row(tx, other.batches[0])["state"] == Batch.READY
+
+
+def test_a_row_that_is_locked_is_reclaimed_the_next_time(database, died):
+    _, ledger = died
+    with database.begin() as writing:
+        batches.hold(writing, ledger.held)
+        assert restart(database) == 0
+    assert restart(database) == 1

@@ -10,7 +10,7 @@ from mailq.core.mailing import Books, State
 from mailq.engine.dispatcher import Dispatcher
 from mailq.engine.upkeep import Upkeep
 from mailq.store import batches, mailings
-from tests.support.mailings import batch_row, make_mailing, make_owner
+from tests.support.mailings import batch_row, finish_batch, make_mailing, make_owner
 from tests.support.workers import QuietDoorbell
 
 
@@ -80,7 +80,7 @@ def test_a_mailing_that_its_last_worker_could_not_finish_is_finished(database, u
     with database.begin() as tx:
         owner = make_owner(tx)
         for batch_id in mailing.batches:
-            batches.release(tx, batches.claim(tx, batch_id, owner=owner), Batch.FINISHED)
+            finish_batch(tx, batch_id, owner)
     upkeep.tick()
     assert state_of(database, mailing) is State.FINISHED
 

@@ -143,7 +143,7 @@ def test_unknown_variables_are_refused_before_anything_is_stored(submit: Submit,
         subject="Hi {{ nane }}", sender="s@example.org", text="{{ town | default('you') }} {{ address }} {{ city }}"
     )
 
-    with pytest.raises(BadInput, match=r"`city`, `nane` \(did you mean `name`\?\); there is `address`, `name`"):
+    with pytest.raises(BadInput, match=r"`city`, `nane` \(did you mean `name`\?\); there is `address`, `email`, `name`"):
         submit(people(1), content=content)
     assert not ledger.mailings()
 

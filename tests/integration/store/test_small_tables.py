@@ -8,7 +8,7 @@ from mailq.core.batch import State as Batch
 from mailq.core.mailing import Lane, State
 from mailq.core.server import State as Server
 from mailq.store import batches, endings, installation, leader, mailings, partitions, ringing, schedule, servers
-from tests.support.mailings import make_mailing, make_owner
+from tests.support.mailings import finish_batch, make_mailing, make_owner
 
 MINUTE = timedelta(minutes=1)
 
@@ -99,14 +99,14 @@ def test_a_mailing_is_finished_with_its_last_batch(tx):
     owner = make_owner(tx)
     for number, batch_id in enumerate(made.batches):
         assert endings.overlooked(tx) == []
-        batches.release(tx, batches.claim(tx, batch_id, owner=owner), Batch.FINISHED)
+        finish_batch(tx, batch_id, owner)
         assert endings.finish_mailing(tx, made.id) is (number == 1)
     assert mailings.get(tx, made.id).state is State.FINISHED
 
 
 def test_a_mailing_that_nobody_finished_is_overlooked(tx):
     made = make_mailing(tx, [1])
-    batches.release(tx, batches.claim(tx, made.batches[0], owner=make_owner(tx)), Batch.FINISHED)
+    finish_batch(tx, made.batches[0], make_owner(tx))
     assert endings.overlooked(tx) == [made.id]
 
 
@@ -136,3 +136,11 @@ def test_mailings_past_their_time_expire(tx):
 def test_partitions_are_made_once(tx):
     assert partitions.ensure(tx, months_ahead=6) != []
     assert partitions.ensure(tx, months_ahead=6) == []
+
+
+def test_a_mailing_whose_books_do_not_balance_is_not_finished(tx):
+    made = make_mailing(tx, [1])
+    finish_batch(tx, made.batches[0], make_owner(tx))
+    tx.execute(text("UPDATE batch SET num_profiles = num_profiles + 1"))
+    assert not endings.finish_mailing(tx, made.id)
+    assert endings.overlooked(tx) == []

@@ -14,7 +14,7 @@ from mailq.cli.config import redacted
     [
         ("postgresql://mailq:s3cret@db:5432/mailq", "postgresql://mailq:***@db:5432/mailq"),
         ("redis://:s3cret@host:6379/0", "redis://:***@host:6379/0"),
-        ("smtp://user:p%40ss@relay:25?starttls=require", "smtp://user:***@relay:25?starttls=require"),
+        ("smtp://user:p%40ss@relay:25?starttls=require", "smtp://user:***@relay:25"),
         ("smtp://relay:25", "smtp://relay:25"),
         ("postgresql://mailq@db/mailq", "postgresql://mailq@db/mailq"),
         ("http://[broken", "***"),

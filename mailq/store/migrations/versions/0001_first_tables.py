@@ -236,6 +236,20 @@ def upgrade() -> None:
     op.create_index("batch_due_idx", "batch", ["due_at"], unique=False, postgresql_where=sa.text("state = 'waiting'"))
     op.create_index("batch_leased_idx", "batch", ["server_id"], unique=False, postgresql_where=sa.text("state = 'leased'"))
     op.create_index(
+        "batch_undone_idx",
+        "batch",
+        ["mailing_id"],
+        unique=False,
+        postgresql_where=sa.text("state IN ('ready', 'leased', 'waiting')"),
+    )
+    op.create_index(
+        "batch_rung_idx",
+        "batch",
+        ["rung_at"],
+        unique=False,
+        postgresql_where=sa.text("state = 'ready' AND rung_at IS NOT NULL"),
+    )
+    op.create_index(
         "batch_ready_idx", "batch", ["mailing_id", "number"], unique=False, postgresql_where=sa.text("state = 'ready'")
     )
     _rows_that_are_always_there()
