@@ -8,6 +8,9 @@ from mailq.core.outcome import Outcome, Rejected
 from mailq.engine.ports import Letter
 from mailq.store.deliveries import Work
 
+FEW = 4
+"""So few letters are carried one by a session: there is no pipeline to fill."""
+
 Make = Callable[[Work], Letter | Rejected]
 
 
@@ -39,9 +42,13 @@ class WindowFeed:
         return len(self._results)
 
     def begin(self, works: Iterable[Work]) -> None:
-        """Offer deliveries whose beginning the ledger has committed."""
+        """Offer deliveries whose beginning the ledger has committed.
+
+        Of many letters each session gets two: it sends the envelope of the second with the body of the first, in one packet.
+        """
         self._at_hand.extend(works)
-        self._wake(len(self._at_hand))
+        number = len(self._at_hand)
+        self._wake(number if number <= FEW else -(-number // 2))
 
     def end(self) -> None:
         """Give out nothing more; what was begun and not taken stays as it is in the books."""

@@ -77,7 +77,7 @@ def show(sent: EndToEnd, sink: str) -> None:
     """Print the figures of sending."""
     total = sum(sent.cpu_us_per_mail.values())
     click.echo(
-        f"end to end  {sent.mails_per_s:>9,.0f} mails/s        {sent.mails:,} mails of {message_bytes():,} bytes, 2 processes, {sink}"
+        f"end to end  {sent.mails_per_s:>9,.0f} mails/s        {sent.mails:,} mails of {message_bytes():,} bytes, 2 processes, 50 sessions each, {sink}"
     )
     click.echo(f"CPU         {total:>9,.0f} µs/mail        in all, of which")
     for name, value in sent.cpu_us_per_mail.items():

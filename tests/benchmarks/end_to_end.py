@@ -16,6 +16,8 @@ from tests.benchmarks.processes import cpu_s, peak_rss_mb, workers_of
 from tests.benchmarks.smtp_sinks import BenchSink
 
 PROCESSES = 2
+SESSIONS = 50
+"""Of each process, as many as a relay allows one client by default."""
 _DEADLINE_S = 600
 
 
@@ -56,7 +58,8 @@ def run(stack: Running, settings: Settings, database: Database, mailing: str, si
 def _start_server(stack: Running, database: Database, sink: BenchSink) -> Child:
     words = ["-m", "celery", "-A", "workers", "worker", "-Q", "mailq.bulk", "-c", str(PROCESSES), "-n", "bench@%h"]
     argv = [sys.executable, *words, "--without-mingle", "--without-gossip"]
-    server = stack.supervise(argv, "bench-worker", {"MAILQ_RELAY_URL": sink.url, "MAILQ_LOG_LEVEL": "WARNING"})
+    chosen = {"MAILQ_RELAY_URL": sink.url, "MAILQ_LOG_LEVEL": "WARNING", "MAILQ_RELAY__SESSIONS": str(SESSIONS)}
+    server = stack.supervise(argv, "bench-worker", chosen)
     server.wait_until(lambda: "ready" in server.last_words() or _is_alive(database), within=60)
     return server
 
