@@ -37,7 +37,7 @@ def worklist(tx: Connection, held: Claim) -> list[Work]:
     """What a claim's pass is to work, in seq order: at most the size of a batch."""
     columns = (delivery.c.seq, delivery.c.address, delivery.c.variables, delivery.c.attempts, delivery.c.state)
     rows = tx.execute(select(*columns).where(_workable(held)).order_by(delivery.c.seq))
-    return [Work(seq, address, variables, attempts, State(state)) for seq, address, variables, attempts, state in rows.tuples()]
+    return [Work(row[0], row[1], row[2], row[3], State(row[4])) for row in rows]
 
 
 # Guarded on the state each row had, so that a row somebody else changed makes the count differ and the transaction roll back.

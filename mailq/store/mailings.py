@@ -1,5 +1,6 @@
 """Mailings: made, found, listed, stepped from state to state. Their books are the sum over their batches, never a count."""
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -23,6 +24,7 @@ _BOOKS: Any = table(
 )
 _SHOWN = [each for each in mailing.c if each.name not in {"content", "organization_id"}]
 _PREFIX_AT_LEAST = 8
+_PREFIX = re.compile(r"mlg_.{0,3}\Z")
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +148,7 @@ def find(tx: Connection, reference: str) -> Mailing:
             raise Conflict(f"`{reference}` may mean several mailings ({ids}, …); write the whole id")
         if rows:
             return _mailing(rows[0])
-    shortest = f" (of an id, write at least its first {_PREFIX_AT_LEAST} characters)" if len(reference) < _PREFIX_AT_LEAST else ""
+    shortest = f" (of an id, write at least its first {_PREFIX_AT_LEAST} characters)" if _PREFIX.match(reference) else ""
     raise NotFound(f"there is no mailing `{reference}`{shortest}; `mailqctl mailing list` shows what there is")
 
 

@@ -76,9 +76,8 @@ def submit(running: Running, path: Path, number: int) -> dict[str, Any]:
 def show(sent: EndToEnd, sink: str) -> None:
     """Print the figures of sending."""
     total = sum(sent.cpu_us_per_mail.values())
-    click.echo(
-        f"end to end  {sent.mails_per_s:>9,.0f} mails/s        {sent.mails:,} mails of {message_bytes():,} bytes, 2 processes, 50 sessions each, {sink}"
-    )
+    how = f"{end_to_end.PROCESSES} processes, {end_to_end.SESSIONS} sessions each, {sink}"
+    click.echo(f"end to end  {sent.mails_per_s:>9,.0f} mails/s        {sent.mails:,} mails of {message_bytes():,} bytes, {how}")
     click.echo(f"CPU         {total:>9,.0f} µs/mail        in all, of which")
     for name, value in sent.cpu_us_per_mail.items():
         click.echo(f"            {value:>9,.1f} µs/mail        {name}")

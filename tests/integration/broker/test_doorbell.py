@@ -109,7 +109,7 @@ def test_a_broker_that_is_down_is_said_within_five_seconds_and_without_its_passw
         ask(bell)
 
     assert time.monotonic() - asked_at < 5
-    assert f"redis://{ports.HOST}:" in str(caught.value)
+    assert f"@{ports.HOST}:" in str(caught.value)
     assert "secret" not in str(caught.value)
 
 

@@ -88,7 +88,7 @@ def test_the_check_finds_a_column_that_somebody_dropped(mailqctl: Command, datab
         (
             {"MAILQ_REDIS_URL": "redis://:s3cret@127.0.0.1:1", "MAILQ_DATABASE_URL": NOBODY, "MAILQ_RELAY_URL": "smtp://h"},
             69,
-            "broker redis://127.0.0.1:1 does not answer",
+            "broker redis://:***@127.0.0.1:1 does not answer",
         ),
     ],
 )

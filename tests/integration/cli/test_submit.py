@@ -211,7 +211,7 @@ def test_a_broker_that_is_away_is_a_warning_and_the_mailing_is_safe(
 
     assert done.code == 0
     assert done.document["state"] == "running"
-    assert "warning: broker redis://127.0.0.1:1/0" in done.err
+    assert "warning: broker redis://:***@127.0.0.1:1/0" in done.err
     assert "s3cret" not in done.err
     assert stored()[0] == 1
 

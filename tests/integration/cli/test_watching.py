@@ -158,3 +158,7 @@ def test_steering_takes_the_steps_that_a_state_allows(mailqctl: Command, submitt
     assert "is cancelled: you cannot pause it" in refused.err
     shown = mailqctl("mailing", "show", submitted, "--json").document
     assert (shown["num_skipped"], shown["num_pending"], shown["balanced"]) == (4, 0, True)
+
+
+def test_too_short_a_piece_of_an_id_is_told_how_long_it_must_be(mailqctl: Command) -> None:
+    assert "write at least its first 8 characters" in mailqctl("mailing", "show", "mlg_kg6").err
