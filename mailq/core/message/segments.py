@@ -84,7 +84,7 @@ def is_open(piece: bytes) -> bool:
 
 def without_blanks_at_line_ends(body: bytes) -> bytes:
     """Encode a blank that came to stand at the end of a line, where relays lose it, because the value behind it is empty."""
-    return _BLANK_AT_END.sub(rb"=\r\n=20", body)
+    return _BLANK_AT_END.sub(lambda blank: b"=\r\n=09" if blank[0] == b"\t" else b"=\r\n=20", body)
 
 
 def _short_lines(values: Sequence[str], *, escaped: bool) -> list[bytes] | None:

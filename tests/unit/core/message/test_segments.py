@@ -62,6 +62,8 @@ def spliced(source: str, **variables: object) -> bytes:
 @example(source="{{ a }}\n{{ b }}", a="a\r", b="b\n", c="", html=False)
 @example(source="a\n{{ b }}{{ a }}", a="", b="b\n", c="", html=False)
 @example(source="x" * 75 + "{{ a }} {{ b }}\n", a="", b="", c="", html=True)
+@example(source="\t", a="", b="", c="", html=False)
+@example(source="a\t{{ a }}\nb", a="", b="", c="", html=False)
 @example(source="x " * 36 + " {{ a }}\n", a="", b="", c="", html=False)
 def test_spliced_or_whole_a_body_decodes_to_the_same_text(source, a, b, c, html):
     ours, whole = bodies(source, html=html)
