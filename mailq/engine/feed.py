@@ -120,7 +120,7 @@ class WindowFeed:
         return None
 
     def may_send(self, letter: Letter) -> bool:
-        """Whether this process may still send."""
+        """Whether a letter may still go on: not once the pass has ended, nor when this process may no longer send."""
         return not self.ended and self._may_send()
 
     def report(self, letter: Letter, outcome: Outcome) -> None:

@@ -5,6 +5,8 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from sqlalchemy import Connection
+
 from mailq import bootstrap
 from mailq.core.mailing import Books, State
 from mailq.local.stack import Running
@@ -91,9 +93,9 @@ def _until_finished(stack: Running, database: Database, mailing_id: int) -> tupl
     raise TimeoutError("the benchmark mailing did not finish")
 
 
-def _seconds(tx: "object", mailing_id: int) -> float:
+def _seconds(tx: Connection, mailing_id: int) -> float:
     statement = "SELECT extract(epoch FROM max(finished_at) - min(first_claimed_at)) FROM batch WHERE mailing_id = %s"
-    return float(tx.exec_driver_sql(statement, (mailing_id,)).scalar_one())  # type: ignore[attr-defined]
+    return float(tx.exec_driver_sql(statement, (mailing_id,)).scalar_one())
 
 
 def _pid(stack: Running, name: str) -> int:
