@@ -9,11 +9,12 @@ import re
 import socket
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
+from mailq.core.mailing import DoubtPolicy
 from mailq.errors import Misconfigured
 
 STACK_FILE = "stack.toml"
@@ -68,6 +69,28 @@ class RetrySettings(_Part):
     )
 
 
+class LeaseSettings(_Part):
+    """How long a server may be silent before its batches go to another."""
+
+    ttl: Duration = Field(timedelta(seconds=20), description="how long a renewal holds, by the database's clock")
+    heartbeat: Duration = Field(timedelta(seconds=5), gt=timedelta(0), description="how often a server's warden renews it")
+    margin: Duration = Field(timedelta(seconds=2), description="how much earlier than the database a server takes it for run out")
+
+    @model_validator(mode="after")
+    def two_heartbeats_fit_in_a_lease(self) -> Self:
+        """One lost heartbeat costs a healthy server nothing."""
+        if self.heartbeat * 2 + self.margin >= self.ttl:
+            raise ValueError("lease.ttl must be longer than two lease.heartbeat and lease.margin")
+        return self
+
+
+class DoubtSettings(_Part):
+    """What becomes of deliveries in doubt."""
+
+    policy: DoubtPolicy = Field(DoubtPolicy.HOLD, description="of new mailings that name none: hold, resend or assume_sent")
+    postfix_log: Path | None = Field(None, description="log of our Postfix on this host: what it has queued was sent")
+
+
 class UpkeepSettings(_Part):
     """The recurring work of the leading warden."""
 
@@ -91,13 +114,32 @@ class Settings(BaseSettings):
     )
     server_port: int = Field(8851, ge=1, le=65535, description="tells two instances on one host apart; nothing listens on it")
     stop_grace: Duration = Field(timedelta(seconds=30), description="how long a stopping worker waits for replies")
+    failover_after: Duration | Literal["never"] = Field(
+        timedelta(seconds=30),
+        description="batches of a server that is silent for so long go to others; `never` leaves it to lists",
+    )
+    migration_list: str = Field(
+        "", description="servers whose batches this one takes over: `web1:8851,10.0.0.7:*`, or their ids; separated by commas"
+    )
+    bounce_address: str | None = Field(
+        None, description="envelope sender of all mail, made unique by `+` and the delivery; default the sender's own, as it is"
+    )
     message_id_domain: str | None = Field(None, description="right side of Message-ID; default the domain of the sender")
     log: Literal["console", "json"] = Field("console", description="form of the log lines: for people, or one JSON object each")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="the least that is logged")
     relay: RelaySettings = RelaySettings()
     batch: BatchSettings = BatchSettings()
     retry: RetrySettings = RetrySettings()
+    lease: LeaseSettings = LeaseSettings()
+    doubt: DoubtSettings = DoubtSettings()
     upkeep: UpkeepSettings = UpkeepSettings()
+
+    @model_validator(mode="after")
+    def failover_comes_after_the_lease(self) -> Self:
+        """A server is not robbed while its lease may still run."""
+        if self.failover_after != "never" and self.failover_after <= self.lease.ttl:
+            raise ValueError("failover_after must be longer than lease.ttl, or `never`")
+        return self
 
     @property
     def server_name(self) -> str:

@@ -9,7 +9,7 @@ from typing import Self
 
 from mailq import __version__, bootstrap, telemetry
 from mailq.core.batch import Owner
-from mailq.core.server import State
+from mailq.core.server import Place, State
 from mailq.engine.restarter import Restarter
 from mailq.settings import Settings
 from mailq.store import revision, servers
@@ -54,7 +54,12 @@ class Membership:
     def _join(cls, database: Database, settings: Settings, slots: Mapping[str, int], lock: ServerLock) -> Self:
         with database.begin() as tx:
             server_id, incarnation = servers.start(
-                tx, settings.server_name, host=socket.gethostname(), pid=os.getpid(), version=__version__, slots=slots
+                tx,
+                settings.server_name,
+                Place(socket.gethostname(), os.getpid(), settings.server_port),
+                version=__version__,
+                slots=slots,
+                ttl=settings.lease.ttl,
             )
         reclaimed = Restarter(database).former_incarnations(server_id, incarnation)
         log.info("server.started", server=settings.server_name, incarnation=incarnation, slots=dict(slots), reclaimed=reclaimed)

@@ -123,6 +123,10 @@ class WindowFeed:
         """Whether a letter may still go on: not once the pass has ended, nor when this process may no longer send."""
         return not self.ended and self._may_send()
 
+    def may_dot(self, letter: Letter) -> bool:
+        """Whether its final dot may leave."""
+        return self.may_send(letter)
+
     def report(self, letter: Letter, outcome: Outcome) -> None:
         """Take down what became of a letter."""
         self._results.append((self._taken.pop(letter.seq), outcome))

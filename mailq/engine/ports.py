@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from mailq.core.journal import Record
 from mailq.core.mailing import Lane
 from mailq.core.outcome import Outcome
 from mailq.errors import MailqError
@@ -45,9 +46,15 @@ class Feed(Protocol):
         """The next letter if one is at hand, else None: for pipelining it behind another."""
 
     def may_send(self, letter: Letter) -> bool:
-        """Whether this process may still send: asked before MAIL and again right before the final dot.
+        """Whether this letter may begin: asked before MAIL.
 
         After a no, this letter is given back, nothing more is taken, and `carry` returns when what is under way has ended.
+        """
+
+    def may_dot(self, letter: Letter) -> bool:
+        """Whether the final dot may leave: asked right before it; a yes has been noted in the journal.
+
+        After a no, as after one of `may_send`; the connection is dropped before the dot.
         """
 
     def report(self, letter: Letter, outcome: Outcome) -> None:
@@ -55,6 +62,52 @@ class Feed(Protocol):
 
     def give_back(self, letter: Letter) -> None:
         """Hand back a letter that was certainly not accepted, through no fault of its own: it costs no attempt."""
+
+
+class Journal(Protocol):
+    """What a worker process notes about its dots, in a file that outlives it. `attempt` counts the dots of a delivery in a pass.
+
+    Every method may raise OSError: the disk is full or gone, and no dot may leave then.
+    """
+
+    @property
+    def nonce(self) -> str:
+        """Its name; a claim names it, so that a reclaimer finds it."""
+
+    def started(self, batch_id: int, fence: int, seq: int, attempt: int) -> None:
+        """Note that a final dot is about to leave."""
+
+    def abandoned(self, batch_id: int, fence: int, seq: int, attempt: int) -> None:
+        """Note that this try came to nothing for certain: the dot did not leave, or the relay ended the session in answer to it."""
+
+    def replied(self, batch_id: int, fence: int, seq: int, attempt: int, code: int) -> None:
+        """Note the relay's reply to it."""
+
+    def records(self) -> Sequence[Record]:
+        """What is noted, for the process's own use."""
+
+    def discard(self) -> None:
+        """Forget everything: the commit that settles it has been acknowledged."""
+
+
+@dataclass(frozen=True, slots=True)
+class LeftBehind:
+    """What can be learned of a worker process from the journal that a claim of it names.
+
+    Attributes:
+        lives: it holds the lock of its journal.
+        records: the complete journal of a dead process; None where nothing is proven.
+    """
+
+    lives: bool = False
+    records: Sequence[Record] | None = None
+
+
+class Journals(Protocol):
+    """The journals of other processes, as far as they are at hand on this host."""
+
+    def read(self, nonce: str | None, *, incarnation: int, home: str | None, boot_id: str | None) -> LeftBehind:
+        """Read the journal of this nonce, if it is of this boot and database; `home` is that of its server."""
 
 
 class Wire(Protocol):

@@ -27,13 +27,30 @@ class Counted:
 _UNOWNED = {"owner": None, "server_id": None, "incarnation": None}
 
 
-def claim(tx: Connection, batch_id: int, *, owner: Owner, now: datetime | None = None) -> Claim | None:
-    """Take a ready batch for one pass; None if it is not ready, its mailing does not run, or the owner's server is not alive.
+def claim(
+    tx: Connection,
+    batch_id: int,
+    *,
+    owner: Owner,
+    journal: str | None = None,
+    relay: str | None = None,
+    now: datetime | None = None,
+) -> Claim | None:
+    """Take a ready batch for one pass; None if it is not ready, its mailing does not run, or the owner's lease has run out.
 
     Every pass is a claim of its own with a fence of its own: what an earlier owner still writes is refused.
+
+    Args:
+        journal: the nonce of the file in which the owner notes its dots.
+        relay: where it sends to.
     """
     # Shared with other claims, but not with a reclaimer that retires the incarnation, nor with its successor.
-    lives = (server.c.id == owner.server_id, server.c.incarnation == owner.incarnation, server.c.state == ServerState.ALIVE)
+    lives = (
+        server.c.id == owner.server_id,
+        server.c.incarnation == owner.incarnation,
+        server.c.state == ServerState.ALIVE,
+        server.c.lease_until > db_now(now),
+    )
     if tx.execute(select(server.c.id).where(*lives).with_for_update(read=True)).one_or_none() is None:
         return None
     moment = db_now(now)
@@ -46,6 +63,8 @@ def claim(tx: Connection, batch_id: int, *, owner: Owner, now: datetime | None =
             owner=owner.process,
             server_id=owner.server_id,
             incarnation=owner.incarnation,
+            journal=journal,
+            relay=relay,
             fence=batch.c.fence + 1,
             watermark=batch.c.first_seq - 1,
             pass_started_at=moment,

@@ -21,7 +21,7 @@ from sqlalchemy import (
     func,
     text,
 )
-from sqlalchemy.dialects.postgresql import JSONB, UUID
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB, UUID
 
 from mailq.core.batch import State as BatchState
 from mailq.core.delivery import Skip
@@ -63,6 +63,8 @@ installation = Table(
     Column("secret", Text, nullable=False, comment="keys the Message-IDs; never leaves the database but to workers"),
     Column("doorbell_generation", Text, comment="the generation last seen in Redis: another one means it was flushed"),
     Column("created_at", Moment, nullable=False, server_default=func.now()),
+    Column("behind_since", Moment, comment="since when nothing is sent, because this database has forgotten"),
+    Column("behind_why", Text, comment="what showed it"),
 )
 
 organization = Table(
@@ -122,6 +124,31 @@ server = Table(
     Column("started_at", Moment, nullable=False, server_default=func.now()),
     Column("renewed_at", Moment, nullable=False, server_default=func.now()),
     Column("stopped_at", Moment),
+    Column(
+        "lease_until",
+        Moment,
+        nullable=False,
+        server_default=func.now(),
+        comment="past it the server may neither claim nor revive",
+    ),
+    Column(
+        "beat",
+        BigInteger,
+        nullable=False,
+        server_default=text("0"),
+        comment="counts renewals over all incarnations, and never goes back",
+    ),
+    Column("port", Integer, comment="MAILQ_SERVER_PORT; nothing listens on it"),
+    Column("addresses", ARRAY(Text), nullable=False, server_default=text("'{}'"), comment="of the host, for migration lists"),
+    Column("home", Text, comment="where its lock file and journals are, on its host"),
+    Column("boot_id", Text, comment="this boot of its host"),
+    Column("lock", Text, comment="the nonce of its lock file: whoever gets the lock of that very file knows it is dead"),
+    Column(
+        "migrate_to",
+        BigInteger,
+        ForeignKey("server.id"),
+        comment="the server that an operator told to take over its batches",
+    ),
     one_of("state", ServerState),
 )
 
@@ -166,6 +193,8 @@ batch = Table(
     Column("pass_started_at", Moment),
     Column("progressed_at", Moment),
     Column("finished_at", Moment),
+    Column("journal", Text, comment="the nonce of the journal of the process that claimed it last"),
+    Column("relay", Text, comment="the relay of the process that claimed it last"),
     UniqueConstraint("mailing_id", "number"),
     one_of("state", BatchState),
     only_when("owner", BatchState.LEASED),
@@ -184,6 +213,7 @@ batch = Table(
     Index("batch_rung_idx", "rung_at", postgresql_where=text("state = 'ready' AND rung_at IS NOT NULL")),
     Index("batch_due_idx", "due_at", postgresql_where=text("state = 'waiting'")),
     Index("batch_leased_idx", "server_id", postgresql_where=text("state = 'leased'")),
+    Index("batch_in_doubt_idx", "mailing_id", postgresql_where=text("num_in_doubt > 0")),
 )
 
 delivery = Table(
@@ -220,3 +250,17 @@ delivery = Table(
     postgresql_partition_by="RANGE (mailing_id)",
 )
 Index("delivery_address_idx", func.lower(delivery.c.address))
+
+audit = Table(
+    "audit",
+    metadata,
+    Column("id", BigInteger, Identity(always=True), primary_key=True),
+    Column("at", Moment, nullable=False, server_default=func.clock_timestamp()),
+    Column("actor", Text, nullable=False, comment="who: user@host of an operator, or `policy`, `journal`, `postfix_log`"),
+    Column("action", Text, nullable=False),
+    Column("mailing_id", BigInteger),
+    Column("seq", Integer),
+    Column("server", Text),
+    Column("details", JSONB, nullable=False, server_default=text("'{}'")),
+    Index("audit_delivery_idx", "mailing_id", "seq", postgresql_where=text("mailing_id IS NOT NULL")),
+)

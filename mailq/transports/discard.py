@@ -29,7 +29,7 @@ class DiscardWire:
         """Accept letters until the feed has no more, or refuses `may_send`."""
         carried = 0
         while (letter := await feed.take()) is not None:
-            if not feed.may_send(letter):
+            if not (feed.may_send(letter) and feed.may_dot(letter)):
                 feed.give_back(letter)
                 return
             feed.report(letter, _ACCEPTED)

@@ -55,6 +55,9 @@ class BookFeed:
         self.asked.append(letter.seq)
         return self.may and (self.no_at is None or len(self.asked) < self.no_at)
 
+    def may_dot(self, letter: Letter) -> bool:
+        return self.may_send(letter)
+
     def report(self, letter: Letter, outcome: Outcome) -> None:
         self._settle(letter)
         assert letter.seq not in self.outcomes, "a letter was reported twice"

@@ -12,6 +12,7 @@ from mailq.core.delivery import Change
 from mailq.core.delivery import State as Delivery
 from mailq.core.mailing import Books, DoubtPolicy, Lane, State
 from mailq.core.message import Content
+from mailq.core.server import Place
 from mailq.store import batches, deliveries, mailings, recipients, servers
 from mailq.store.deliveries import Settled
 from mailq.store.mailings import Draft
@@ -74,7 +75,7 @@ def finish_batch(tx: Connection, batch_id: int, owner: Owner) -> None:
 
 def make_owner(tx: Connection, name: str = "web1:8851", *, pid: int = 1, slots: Mapping[str, int] | None = None) -> Owner:
     """A worker process of a server that has just started (again)."""
-    server_id, incarnation = servers.start(tx, name, host="web1", pid=pid, version="test", slots=slots or {"bulk": 2})
+    server_id, incarnation = servers.start(tx, name, Place("web1", pid), version="test", slots=slots or {"bulk": 2})
     return Owner(server_id, incarnation, f"{name}#{incarnation}/{pid}")
 
 

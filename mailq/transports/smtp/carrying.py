@@ -173,8 +173,14 @@ class Carrying:
         return None if self._stopping else self._feed.take_now()
 
     def may_send(self, letter: Letter) -> bool:
-        """Whether this process may still send; if not, this call of `carry` takes nothing more."""
-        allowed = self._feed.may_send(letter)
+        """Whether a letter may begin; if not, this call of `carry` takes nothing more."""
+        return self._allowed(self._feed.may_send(letter))
+
+    def may_dot(self, letter: Letter) -> bool:
+        """Whether its final dot may leave; if not, this call of `carry` takes nothing more."""
+        return self._allowed(self._feed.may_dot(letter))
+
+    def _allowed(self, allowed: bool) -> bool:
         if not allowed:
             self._stop()
         return allowed

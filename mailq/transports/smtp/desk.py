@@ -14,7 +14,10 @@ class Desk(Protocol):
         """A letter that is at hand, to be pipelined."""
 
     def may_send(self, letter: Letter) -> bool:
-        """Whether this process may still send."""
+        """Whether this letter may begin."""
+
+    def may_dot(self, letter: Letter) -> bool:
+        """Whether its final dot may leave."""
 
     def report(self, letter: Letter, outcome: Outcome) -> None:
         """What became of a letter."""

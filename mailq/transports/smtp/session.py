@@ -288,7 +288,7 @@ class Session:
         assert letter is not None
         if self._extensions.pipelining and self._has_room:
             self._following = desk.next_letter()
-        if not desk.may_send(letter):
+        if not desk.may_dot(letter):
             self._drop()
             return
         self._body_leaving = False

@@ -1,0 +1,146 @@
+"""A worker process's journal: a file of its own that survives `kill -9`, so that its reclaimer knows which dots had left.
+
+The header names the database, this boot of the host, the incarnation and a nonce; the file is created exclusively and locked
+(`flock`) for the life of its process. A plain write outlives the process, not a power cut: hence the boot id.
+"""
+
+import errno
+import fcntl
+import os
+import secrets
+import struct
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+from mailq.core.journal import Mark, Record, TornJournal, unpack
+
+_HEADER = struct.Struct("<8s36s36sQ32s")
+_CHECKSUM = struct.Struct("<I")
+HEADER_SIZE = 128
+_MAGIC = b"MAILQ-J1"
+_BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+
+
+def boot_id() -> str:
+    """This boot of the host: what was written but not synced before another one may be gone."""
+    return _BOOT_ID.read_text().strip()
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """Whose journal it is; equal headers mean the same file."""
+
+    database: str
+    boot: str
+    incarnation: int
+    nonce: str
+
+    def pack(self) -> bytes:
+        """The header as it stands in the file."""
+        body = _HEADER.pack(_MAGIC, self.database.encode(), self.boot.encode(), self.incarnation, self.nonce.encode())
+        return (body + _CHECKSUM.pack(zlib.crc32(body))).ljust(HEADER_SIZE, b"\0")
+
+    @classmethod
+    def unpack(cls, octets: bytes) -> Self:
+        """Read a header.
+
+        Raises:
+            TornJournal: it is none, or damaged.
+        """
+        if len(octets) < HEADER_SIZE:
+            raise TornJournal("the header is incomplete")
+        (checksum,) = _CHECKSUM.unpack_from(octets, _HEADER.size)
+        magic, database, boot, incarnation, nonce = _HEADER.unpack_from(octets)
+        if magic != _MAGIC or zlib.crc32(octets[: _HEADER.size]) != checksum:
+            raise TornJournal("the header is no header of ours")
+        return cls(database.decode(), boot.decode(), incarnation, nonce.decode())
+
+
+class JournalFile:
+    """The journal of the calling process.
+
+    Raises:
+        OSError: the disk is full or gone. No dot may leave then.
+    """
+
+    def __init__(self, path: Path, header: Header) -> None:
+        self.path = path
+        self.header = header
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC, 0o600)
+        fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        _write(self._descriptor, header.pack())
+
+    @classmethod
+    def create(cls, directory: Path, *, database: str, incarnation: int) -> Self:
+        """A journal of a new nonce, which is its name: `batch.journal` of what the process claims names it, too."""
+        nonce = secrets.token_hex(16)
+        return cls(directory / f"{nonce}.journal", Header(database, boot_id(), incarnation, nonce))
+
+    def started(self, batch_id: int, fence: int, seq: int, attempt: int) -> None:
+        """Note that a final dot is about to leave."""
+        _write(self._descriptor, Record(Mark.STARTED, batch_id, fence, seq, attempt).pack())
+
+    def abandoned(self, batch_id: int, fence: int, seq: int, attempt: int) -> None:
+        """Note that it did not leave after all."""
+        _write(self._descriptor, Record(Mark.ABANDONED, batch_id, fence, seq, attempt).pack())
+
+    def replied(self, batch_id: int, fence: int, seq: int, attempt: int, code: int) -> None:
+        """Note the relay's reply to it."""
+        _write(self._descriptor, Record(Mark.REPLIED, batch_id, fence, seq, attempt, code).pack())
+
+    def discard(self) -> None:
+        """Forget the records of a pass whose last commit was acknowledged: the file never grows beyond one batch."""
+        os.ftruncate(self._descriptor, HEADER_SIZE)
+
+    def close(self, *, remove: bool) -> None:
+        """Let go of the file; remove it when the ledger knows everything it says."""
+        if remove:
+            self.path.unlink(missing_ok=True)
+        os.close(self._descriptor)
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A dead process's journal, complete."""
+
+    header: Header
+    records: tuple[Record, ...]
+
+
+def read_dead(path: Path, expected: Header) -> Found | None:
+    """Read the journal of a process that is dead, if it is the very file its lease names; None where it proves nothing.
+
+    It proves nothing when it is missing, damaged, of another database, boot or incarnation, or when its process lives: the
+    lock is still held then.
+    """
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return None
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        octets = _read_all(descriptor)
+        header = Header.unpack(octets)
+        return Found(header, tuple(unpack(octets[HEADER_SIZE:]))) if header == expected else None
+    except (OSError, TornJournal, ValueError):
+        return None
+    finally:
+        os.close(descriptor)
+
+
+def _write(descriptor: int, octets: bytes) -> None:
+    written = os.write(descriptor, octets)
+    if written != len(octets):
+        # What stands there in part would shift every later record, and the file would prove nothing any more.
+        os.ftruncate(descriptor, os.fstat(descriptor).st_size - written)
+        raise OSError(errno.ENOSPC, "the journal could not be written whole")
+
+
+def _read_all(descriptor: int) -> bytes:
+    pieces = []
+    while piece := os.read(descriptor, 1 << 20):
+        pieces.append(piece)
+    return b"".join(pieces)

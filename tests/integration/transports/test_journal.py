@@ -1,0 +1,108 @@
+"""The journal outlives its process, and is believed only when it is the very file of a dead one."""
+
+import resource
+import signal
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from mailq.core.journal import Mark, Record
+from mailq.transports.journal import HEADER_SIZE, Header, JournalFile, boot_id, read_dead
+
+DATABASE = "0b2b5f0e-9f38-4b1c-8a55-0e2d7a7b0001"
+
+
+@pytest.fixture
+def journal(tmp_path):
+    return JournalFile.create(tmp_path / "journal", database=DATABASE, incarnation=3)
+
+
+def dead(journal):
+    """Read it as a reclaimer would whose process has died."""
+    journal.close(remove=False)
+    return read_dead(journal.path, journal.header)
+
+
+def test_what_was_noted_is_found_when_the_process_is_dead(journal):
+    journal.started(1, 2, 7, 1)
+    journal.replied(1, 2, 7, 1, 250)
+    journal.started(1, 2, 8, 1)
+    journal.abandoned(1, 2, 8, 1)
+    assert dead(journal).records == (
+        Record(Mark.STARTED, 1, 2, 7, 1),
+        Record(Mark.REPLIED, 1, 2, 7, 1, 250),
+        Record(Mark.STARTED, 1, 2, 8, 1),
+        Record(Mark.ABANDONED, 1, 2, 8, 1),
+    )
+
+
+def test_a_live_process_proves_nothing(journal):
+    journal.started(1, 2, 7, 1)
+    assert read_dead(journal.path, journal.header) is None
+
+
+def test_kill_9_forgets_nothing_that_was_noted(tmp_path):
+    program = (
+        "import os, signal, pathlib; from mailq.transports.journal import JournalFile\n"
+        f"j = JournalFile.create(pathlib.Path({str(tmp_path)!r}), database={DATABASE!r}, incarnation=3)\n"
+        "for seq in range(100): j.started(1, 2, seq, 1)\n"
+        "print(j.path, j.header.nonce, flush=True); os.kill(os.getpid(), signal.SIGKILL)"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert done.returncode == -signal.SIGKILL
+    path, nonce = done.stdout.split()
+    found = read_dead(tmp_path / Path(path).name, Header(DATABASE, boot_id(), 3, nonce))
+    assert [record.seq for record in found.records] == list(range(100))
+
+
+@pytest.mark.parametrize("part", ["database", "boot", "incarnation", "nonce"])
+def test_a_file_that_is_not_the_one_the_lease_names_proves_nothing(journal, part):
+    journal.close(remove=False)
+    other = replace(journal.header, **{part: 4 if part == "incarnation" else "f" * 32})
+    assert read_dead(journal.path, other) is None
+
+
+def test_a_missing_file_proves_nothing(journal):
+    journal.close(remove=True)
+    assert read_dead(journal.path, journal.header) is None
+
+
+@pytest.mark.parametrize("place", [0, 9, HEADER_SIZE - 20, HEADER_SIZE + 3])
+def test_a_damaged_file_proves_nothing(journal, place):
+    journal.started(1, 2, 7, 1)
+    journal.started(1, 2, 8, 1)
+    octets = bytearray(journal.path.read_bytes())
+    octets[place] ^= 1
+    journal.path.write_bytes(octets)
+    found = dead(journal)
+    assert found is None or place == HEADER_SIZE - 20
+
+
+def test_discarding_leaves_the_header_and_what_comes_after(journal):
+    journal.started(1, 2, 7, 1)
+    journal.discard()
+    journal.started(1, 3, 8, 1)
+    assert [record.seq for record in dead(journal).records] == [8]
+
+
+def test_a_journal_is_never_made_over_another_one(journal):
+    with pytest.raises(FileExistsError):
+        JournalFile(journal.path, journal.header)
+
+
+def test_a_full_disk_is_told_and_leaves_whole_records_only(journal):
+    journal.started(1, 2, 7, 1)
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    ignored = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (journal.path.stat().st_size + 10, before[1]))
+    try:
+        with pytest.raises(OSError):
+            journal.started(1, 2, 8, 1)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        signal.signal(signal.SIGXFSZ, ignored)
+    journal.started(1, 2, 9, 1)
+    assert [record.seq for record in dead(journal).records] == [7, 9]
