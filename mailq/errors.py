@@ -58,3 +58,7 @@ class LeaseLost(LeaseError):
 
 class BooksDiffer(MailqError):
     """A counter and the deliveries it counts disagree: the transaction is rolled back and the numbers are shown."""
+
+
+class BooksForgotten(MailqError):
+    """The database knows less than it has committed: it was restored from a backup, or a standby without the last commits took over."""

@@ -78,11 +78,16 @@ class Tally:
 
 @dataclass(frozen=True, slots=True)
 class Owner:
-    """A worker process: the server row it belongs to, which start of it, and a name that is unique among all processes."""
+    """A worker process: the server row it belongs to, which start of it, and a name that is unique among all processes.
+
+    Attributes:
+        beat: the last renewal of its server that it knows of. A database that stands below has forgotten.
+    """
 
     server_id: int
     incarnation: int
     process: str
+    beat: int = 0
 
 
 @dataclass(frozen=True, slots=True)

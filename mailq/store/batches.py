@@ -10,9 +10,9 @@ from sqlalchemy import ColumnElement, Connection, Row, Select, and_, exists, fun
 from mailq.core.batch import Claim, Owner, State, Tally
 from mailq.core.mailing import State as MailingState
 from mailq.core.server import State as ServerState
-from mailq.errors import LeaseLost
+from mailq.errors import BooksForgotten, LeaseLost
 from mailq.store.database import db_now
-from mailq.store.tables import batch, mailing, server
+from mailq.store.tables import batch, installation, mailing, server
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,22 +36,19 @@ def claim(
     relay: str | None = None,
     now: datetime | None = None,
 ) -> Claim | None:
-    """Take a ready batch for one pass; None if it is not ready, its mailing does not run, or the owner's lease has run out.
+    """Take a ready batch for one pass; None if it is not ready, its mailing does not run, the owner's lease has run out, or
+    nothing is sent because the database has forgotten.
 
     Every pass is a claim of its own with a fence of its own: what an earlier owner still writes is refused.
 
     Args:
         journal: the nonce of the file in which the owner notes its dots.
         relay: where it sends to.
+
+    Raises:
+        BooksForgotten: the owner knows of a later renewal of its server than the database.
     """
-    # Shared with other claims, but not with a reclaimer that retires the incarnation, nor with its successor.
-    lives = (
-        server.c.id == owner.server_id,
-        server.c.incarnation == owner.incarnation,
-        server.c.state == ServerState.ALIVE,
-        server.c.lease_until > db_now(now),
-    )
-    if tx.execute(select(server.c.id).where(*lives).with_for_update(read=True)).one_or_none() is None:
+    if not _may_claim(tx, owner, now):
         return None
     moment = db_now(now)
     runs = exists().where(mailing.c.id == batch.c.mailing_id, mailing.c.state == MailingState.RUNNING)
@@ -77,6 +74,23 @@ def claim(
     return None if row is None else _claim(row, owner)
 
 
+def _may_claim(tx: Connection, owner: Owner, now: datetime | None) -> bool:
+    lives = (
+        server.c.id == owner.server_id,
+        server.c.incarnation == owner.incarnation,
+        server.c.state == ServerState.ALIVE,
+        server.c.lease_until > db_now(now),
+    )
+    behind_since = select(installation.c.behind_since).scalar_subquery().label("behind_since")
+    # Shared with other claims, but not with a reclaimer that retires the incarnation, nor with its successor.
+    row = tx.execute(select(server.c.beat, behind_since).where(*lives).with_for_update(read=True, of=server)).one_or_none()
+    if row is None or row.behind_since is not None:
+        return False
+    if row.beat < owner.beat:
+        raise BooksForgotten(f"{owner.process} knows of renewal {owner.beat} of its server, the database of {row.beat} alone")
+    return True
+
+
 # Written out, because it runs for every few mails: building it as an expression costs as much again as running it.
 _ADVANCE = text("""
 UPDATE batch
@@ -84,12 +98,13 @@ UPDATE batch
        num_skipped = num_skipped + :skipped, num_deferred = num_deferred + :deferred, num_in_doubt = num_in_doubt + :in_doubt,
        progressed_at = now()
  WHERE id = :id AND owner = :owner AND fence = :fence AND state = 'leased' AND ledger_no = :ledger_no
-RETURNING (SELECT state FROM mailing WHERE mailing.id = batch.mailing_id)
+RETURNING (SELECT CASE WHEN behind_since IS NULL THEN mailing.state ELSE 'paused' END
+             FROM mailing, installation WHERE mailing.id = batch.mailing_id)
 """)
 
 
 def advance(tx: Connection, held: Claim, *, ledger_no: int, watermark: int, tally: Tally) -> MailingState:
-    """Move the watermark and the counters in one step, and learn how the mailing stands.
+    """Move the watermark and the counters in one step, and learn how the mailing stands: paused while the database has forgotten.
 
     First statement of a window transaction: it locks the row against a reclaimer, and stops a stale owner before it
     touches a delivery. `ledger_no` is the number this owner read or wrote last.
