@@ -16,6 +16,8 @@ log = telemetry.logger(__name__)
 
 Seen = Callable[[Connection], Sequence[Claim]]
 
+_ANY = 1 << 62
+
 
 class Restarter:
     """Reclaims batches. The fence rises with each reclaim, so a process wrongly believed dead does no harm."""
@@ -30,6 +32,14 @@ class Restarter:
     def own_incarnation(self, server_id: int, incarnation: int) -> int:
         """Reclaim what this start of a server has left leased, when all its worker processes have ended; how many batches."""
         return self.former_incarnations(server_id, incarnation + 1)
+
+    def of_server(self, server_id: int) -> int:
+        """Reclaim whatever is leased to a server that was retired; how many batches."""
+        return self._reclaim_all(lambda tx: batches.leased_before(tx, server_id, _ANY), Doubt.HOST_LOST)
+
+    def dead_processes(self, server_id: int, incarnation: int) -> int:
+        """Reclaim what worker processes of this start of a server held that have died; how many batches."""
+        return 0
 
     def of_process(self, process: str) -> int:
         """Reclaim what is leased to a process of which it does not know: a claim whose reply was lost; how many batches are left

@@ -1,17 +1,19 @@
 """Servers: one row per worker instance, one incarnation per start."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Integer, and_, cast, func, select, update
+from sqlalchemy import ColumnElement, Connection, Integer, Row, and_, case, cast, exists, func, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 
+from mailq.core.batch import State as BatchState
 from mailq.core.lease import LeaseTerms
+from mailq.core.restart import Known
 from mailq.core.server import Place, State
 from mailq.store.database import db_now
-from mailq.store.tables import server
+from mailq.store.tables import batch, server
 
 _TTL = LeaseTerms().ttl
 
@@ -88,3 +90,80 @@ def slots(tx: Connection, lane: str, *, seen_within: timedelta) -> int:
     recent = and_(server.c.state == State.ALIVE, server.c.renewed_at > db_now() - seen_within)
     total = func.coalesce(func.sum(cast(server.c.slots[lane].astext, Integer)), 0)
     return int(tx.execute(select(total).where(recent)).scalar_one())
+
+
+def known(tx: Connection, *, now: datetime | None = None) -> Sequence[Known]:
+    """Every server that ever started, as it stands now."""
+    return _known(tx, now)
+
+
+def given_to(tx: Connection, server_id: int, *, now: datetime | None = None) -> Sequence[Known]:
+    """The servers whose batches an operator gave to this one."""
+    return _known(tx, now, server.c.migrate_to == server_id)
+
+
+def silent(tx: Connection, after: timedelta, *, now: datetime | None = None) -> Sequence[Known]:
+    """The servers that nobody has heard of for so long, whose lease has run out, and about which something is left to be done."""
+    unheard = and_(server.c.renewed_at < db_now(now) - after, server.c.lease_until <= db_now(now))
+    return _known(tx, now, unheard, or_(server.c.state.in_(_RENEWING), _holds_batches()))
+
+
+def retire(tx: Connection, server_id: int, incarnation: int) -> bool:
+    """End an incarnation, whether or not its lease still runs; whether it was still the latest one.
+
+    The update waits for claims that share the row; whoever claims or renews after it finds that the lease is over.
+    """
+    return _retire(tx, server.c.id == server_id, server.c.incarnation == incarnation)
+
+
+def retire_lapsed(tx: Connection, server_id: int, incarnation: int, *, now: datetime | None = None) -> bool:
+    """End an incarnation that is not alive; False if it has been renewed or replaced since somebody looked."""
+    over = or_(server.c.state.not_in(_RENEWING), server.c.lease_until <= db_now(now))
+    return _retire(tx, server.c.id == server_id, server.c.incarnation == incarnation, over)
+
+
+def migrate(tx: Connection, server_id: int, *, to: int) -> None:
+    """Give the batches of a server to another one, which takes them at its next look. A start of the server ends it."""
+    tx.execute(update(server).where(server.c.id == server_id).values(migrate_to=to))
+
+
+_RENEWING = (State.ALIVE, State.DRAINING)
+
+
+def _retire(tx: Connection, *where: ColumnElement[bool]) -> bool:
+    ended = case((server.c.state.in_(_RENEWING), State.SILENT), else_=server.c.state)
+    statement = update(server).where(*where).values(state=ended, lease_until=func.least(server.c.lease_until, db_now()))
+    return tx.execute(statement).rowcount == 1
+
+
+def _holds_batches() -> ColumnElement[bool]:
+    return exists().where(batch.c.server_id == server.c.id, batch.c.state == BatchState.LEASED)
+
+
+def _known(tx: Connection, now: datetime | None, *where: ColumnElement[bool]) -> Sequence[Known]:
+    facts = select(
+        server,
+        (server.c.lease_until > db_now(now)).label("lease_runs"),
+        (db_now(now) - server.c.renewed_at).label("unheard_for"),
+        _holds_batches().label("holds_batches"),
+    )
+    return [_as_known(row) for row in tx.execute(facts.where(*where).order_by(server.c.name))]
+
+
+def _as_known(row: Row[Any]) -> Known:
+    return Known(
+        id=row.id,
+        name=row.name,
+        incarnation=row.incarnation,
+        state=State(row.state),
+        lease_runs=row.lease_runs,
+        unheard_for=row.unheard_for,
+        holds_batches=row.holds_batches,
+        host=row.host,
+        port=row.port,
+        addresses=tuple(row.addresses),
+        home=row.home,
+        boot_id=row.boot_id,
+        lock=row.lock,
+        migrate_to=row.migrate_to,
+    )
