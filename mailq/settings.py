@@ -9,13 +9,17 @@ import re
 import socket
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
 from mailq.core.mailing import DoubtPolicy
+from mailq.core.migration_list import Itself, Malformed, MigrationList
 from mailq.errors import Misconfigured
+
+if TYPE_CHECKING:
+    from pydantic_core import ErrorDetails
 
 STACK_FILE = "stack.toml"
 SECRETS = Path("/run/secrets")
@@ -141,6 +145,26 @@ class Settings(BaseSettings):
             raise ValueError("failover_after must be longer than lease.ttl, or `never`")
         return self
 
+    @field_validator("migration_list")
+    @classmethod
+    def migration_list_can_be_read(cls, text: str) -> str:
+        """A mistake in it is told before the server starts, and not when another one has died."""
+        MigrationList.parse(text)
+        return text
+
+    @model_validator(mode="after")
+    def migration_list_names_others(self) -> Self:
+        """A server that lists itself was meant to list another one."""
+        try:
+            MigrationList.parse(self.migration_list).require_others(self.itself(socket.gethostname()))
+        except Malformed as error:
+            raise ValueError(f"migration_list: {error}") from None
+        return self
+
+    def itself(self, host: str, addresses: tuple[str, ...] = ()) -> Itself:
+        """This server as a migration list may mean it."""
+        return Itself(self.server_name, host, None if self.server_id else self.server_port, addresses)
+
     @property
     def server_name(self) -> str:
         """The id this worker instance goes by."""
@@ -170,10 +194,15 @@ def load(**overrides: object) -> Settings:
     try:
         return Settings(_secrets_dir=SECRETS if SECRETS.is_dir() else None, **overrides)  # type: ignore[arg-type]
     except ValidationError as error:
-        lines = (f"  {'.'.join(str(part) for part in fault['loc']) or 'settings'}: {fault['msg']}" for fault in error.errors())
-        raise Misconfigured("these settings are at fault:\n" + "\n".join(lines)) from None
+        raise Misconfigured("these settings are at fault:\n" + "\n".join(map(_fault_line, error.errors()))) from None
     except (ValueError, OSError) as error:
         raise Misconfigured(f"the settings cannot be read: {error}") from None
+
+
+def _fault_line(fault: "ErrorDetails") -> str:
+    place = ".".join(str(part) for part in fault["loc"])
+    said = fault["msg"].removeprefix("Value error, ")
+    return f"  {place}: {said}" if place else f"  {said}"
 
 
 def required(secret: SecretStr | None, name: str) -> str:

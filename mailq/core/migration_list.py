@@ -42,6 +42,16 @@ class Described(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Itself:
+    """The server that reads the list. One with an id of its own gives no port: others on its host may go by the same."""
+
+    name: str
+    host: str
+    port: int | None = None
+    addresses: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Entry:
     """One entry: a server id, and unless it has no colon a host and a port, too.
 

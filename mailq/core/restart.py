@@ -89,10 +89,10 @@ def choose(servers: Sequence[Known], listed: MigrationList, *, me: int, dead: De
         reason = _reason(server, listed, me)
         if reason is None or server.is_over:
             continue
-        if server.is_alive and not dead(server):
-            spared.append(server)
-        else:
+        if not server.is_alive or dead(server):
             take.append((server, reason))
+        elif reason is Reason.LISTED:
+            spared.append(server)
     return Takings(tuple(take), tuple(spared))
 
 

@@ -1,5 +1,6 @@
 """Settings: where they come from, which of them wins, and what is said when one is at fault."""
 
+import socket
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
@@ -212,3 +213,36 @@ def _fields(model: type[BaseModel], prefix: str = "") -> list[tuple[str, str | N
         else:
             found.append((prefix + name, field.description))
     return found
+
+
+@pytest.mark.parametrize(
+    ("written", "said"),
+    [
+        ("web1:8851,", "migration_list: an entry is empty"),
+        ("web1:99999", "migration_list: entry `web1:99999`: the port must be"),
+        (f"{socket.gethostname()}:8851", "this very server"),
+        (f"other:1, {socket.gethostname().upper()}:8851", "this very server"),
+    ],
+)
+def test_a_migration_list_at_fault_is_refused_by_its_entry(monkeypatch: pytest.MonkeyPatch, written: str, said: str) -> None:
+    """Before the server starts, not when another one has died."""
+    monkeypatch.setenv("MAILQ_MIGRATION_LIST", written)
+
+    with pytest.raises(Misconfigured, match=said):
+        settings.load()
+
+
+def test_a_server_that_names_its_own_id_is_told_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By whatever name it goes."""
+    monkeypatch.setenv("MAILQ_SERVER_ID", "north")
+    monkeypatch.setenv("MAILQ_MIGRATION_LIST", "south,north")
+
+    with pytest.raises(Misconfigured, match="entry `north` is this very server"):
+        settings.load()
+
+
+def test_a_list_of_others_is_well(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Other ports of this host, and the whole of it."""
+    monkeypatch.setenv("MAILQ_MIGRATION_LIST", f"{socket.gethostname()}:8852, {socket.gethostname()}:*, 10.0.0.7:*, north")
+
+    assert settings.load().migration_list.count(",") == 3
