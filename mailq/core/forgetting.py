@@ -61,6 +61,13 @@ def behind(marks: Marks, beats: Mapping[str, int]) -> list[Behind]:
     ]
 
 
-def not_risen(mark: Mark | None, server: str, beat: int) -> Behind | None:
-    """What is wrong with a renewal that was granted just now. It must be a number that was never granted before."""
-    return None if mark is None or beat > mark.beat else Behind(server, mark, beat)
+def granted_again(kept: int, granted: int, *, now: int) -> bool:
+    """Whether a number that only rises was granted before: the database has forgotten the grants since.
+
+    A higher one that is kept proves nothing by itself: who was granted this one may have slept, and others were granted more.
+
+    Args:
+        kept: the highest that is kept outside, read after `granted` was granted and before it is kept itself.
+        now: where the database stands, read after `kept`.
+    """
+    return now < kept or (now == granted and kept >= granted)

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from mailq.core import forgetting
 from mailq.core.journal import Record
 from mailq.core.mailing import Lane
 from mailq.core.outcome import Outcome
@@ -89,6 +90,9 @@ class Journal(Protocol):
     def discard(self) -> None:
         """Forget everything: the commit that settles it has been acknowledged."""
 
+    def close(self, *, remove: bool) -> None:
+        """Let go of it; remove it when the ledger knows everything it says."""
+
 
 @dataclass(frozen=True, slots=True)
 class LeftBehind:
@@ -158,4 +162,36 @@ class Doorbell(Protocol):
 
         Raises:
             Unavailable: the broker does not answer.
+        """
+
+
+class Marks(Protocol):
+    """Where the renewals that a database acknowledged are kept, outside of it. Best effort: several keepers stand in for one another.
+
+    `life` is the name of this life of the books, `installation.uuid`.
+    """
+
+    def read(self, life: str) -> forgetting.Marks:
+        """The marks of every server that are known here.
+
+        Raises:
+            Unavailable: they cannot be read now.
+        """
+
+    def note(self, life: str, server: str, mark: forgetting.Mark) -> None:
+        """Keep a mark, unless a higher one of this server is kept already.
+
+        Raises:
+            Unavailable: it cannot be kept now.
+        """
+
+
+class Fences(Protocol):
+    """Where the fences of claims are kept, outside of the database."""
+
+    def raised(self, life: str, batch_id: int, fence: int) -> int:
+        """Keep the fence of a claim; the one that was kept before, 0 if none is known.
+
+        Raises:
+            Unavailable: it cannot be kept now.
         """

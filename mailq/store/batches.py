@@ -145,6 +145,11 @@ def standing(tx: Connection, held: Claim) -> tuple[int, MailingState]:
     return row.ledger_no, MailingState(row.state)
 
 
+def fence(tx: Connection, batch_id: int) -> int:
+    """How often a batch was claimed and reclaimed by now; 0 if there is no such batch."""
+    return int(tx.execute(select(batch.c.fence).where(batch.c.id == batch_id)).scalar_one_or_none() or 0)
+
+
 def hold(tx: Connection, held: Claim) -> Counted:
     """Lock the batch's row for its owner; what its counters say is left.
 

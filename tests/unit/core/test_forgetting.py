@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from mailq.core.forgetting import Mark, behind, highest, not_risen
+from mailq.core.forgetting import Mark, behind, granted_again, highest
 
 NOON = datetime(2026, 12, 24, 12, tzinfo=UTC)
 
@@ -37,14 +37,19 @@ def test_what_shows_it_is_said_with_numbers_and_time() -> None:
     )
 
 
-@pytest.mark.parametrize(("beat", "wrong"), [(9, True), (10, True), (11, False)])
-def test_a_renewal_that_was_granted_before_shows_it(beat: int, wrong: bool) -> None:
-    """Restored to the moment of the last mark, the database grants the same number once more."""
-    assert (not_risen(mark(10), "web1", beat) is not None) is wrong
-
-
-def test_the_first_renewal_of_all_is_none_that_was_granted_before() -> None:
-    assert not_risen(None, "web1", 1) is None
+@pytest.mark.parametrize(
+    ("kept", "granted", "now", "again"),
+    [
+        pytest.param(0, 1, 1, False, id="the first of all"),
+        pytest.param(9, 10, 10, False, id="the next one"),
+        pytest.param(10, 10, 10, True, id="restored to one grant back"),
+        pytest.param(30, 10, 10, True, id="restored to long ago"),
+        pytest.param(12, 10, 12, False, id="slept while others were granted more"),
+        pytest.param(12, 10, 11, True, id="slept while the database was restored"),
+    ],
+)
+def test_a_number_that_is_granted_twice_shows_it(kept: int, granted: int, now: int, again: bool) -> None:
+    assert granted_again(kept, granted, now=now) is again
 
 
 def test_of_several_keepers_the_one_that_knows_most_counts() -> None:
