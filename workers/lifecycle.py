@@ -4,6 +4,7 @@ import signal
 import sys
 from typing import Any
 
+from billiard.exceptions import WorkerLostError
 from celery import Celery, bootsteps, signals
 from celery.worker import components
 
@@ -11,14 +12,19 @@ from mailq import settings, telemetry
 from mailq.broker import names
 from mailq.broker.doorbell import require_noeviction
 from mailq.errors import MailqError, Misconfigured
+from workers import lifeline
 from workers.membership import Membership
+from workers.pulse import Pulse
 from workers.warden_process import WardenProcess
 
 log = telemetry.logger(__name__)
 
-_POOLS = {"celery.concurrency.prefork:TaskPool", "celery.concurrency.solo:TaskPool"}
+_POOL = "celery.concurrency.prefork:TaskPool"
+_INTERRUPTED = 130
 _current: Membership | None = None
 _warden: WardenProcess | None = None
+_pulse: Pulse | None = None
+_interrupted = False
 
 
 def membership() -> Membership:
@@ -46,20 +52,27 @@ class MembershipStep(bootsteps.StartStopStep):
             raise SystemExit(error.exit_code) from None
 
     def _start(self, worker: Any) -> None:
-        global _current, _warden  # noqa: PLW0603 - one server a process, inherited by its forks
+        global _current, _warden, _pulse  # noqa: PLW0603 - one server a process, inherited by its forks
         chosen = settings.load()
         _refuse_unfit_pool(worker)
         require_noeviction(settings.required(chosen.redis_url, "redis_url"))
         _current = Membership.join(chosen, slots(worker))
         _warden = WardenProcess(_current)
         _warden.start()
+        _pulse = Pulse(_current, _warden)
+        _pulse.start()
+        # The lease is renewed meanwhile, and nothing is consumed before it is done.
+        _current.take_over()
 
     def stop(self, worker: Any) -> None:
         """Leave: the pool has drained, nothing of ours is on the wire."""
-        global _warden  # noqa: PLW0603
         if _warden is not None:
             _warden.stop()
-            _warden = None
+        if _pulse is not None:
+            _pulse.stop()
+        if _interrupted:
+            # Celery would end with 1; whoever pressed Ctrl-C knows the shell's word for it.
+            worker.exitcode = _INTERRUPTED
         if _current is None:
             return
         try:
@@ -85,9 +98,9 @@ def install(app: Celery) -> None:
     required: Any = components.Pool.requires
     components.Pool.requires = (*required, MembershipStep)
     signals.worker_shutting_down.connect(_begin_nothing_new)
-    signals.worker_process_init.connect(_ignore_the_groups_signals)
+    signals.worker_process_init.connect(_belong_to_the_main_process)
+    signals.task_failure.connect(_tell_of_a_lost_process)
     signals.setup_logging.connect(_log_our_way)
-    signals.heartbeat_sent.connect(_show_life)
 
 
 def _log_our_way(**_: Any) -> None:
@@ -95,27 +108,36 @@ def _log_our_way(**_: Any) -> None:
     telemetry.configure(chosen.log, chosen.log_level)
 
 
-def _begin_nothing_new(**_: Any) -> None:
+def _begin_nothing_new(sig: str = "", **_: Any) -> None:
+    """In the handler of SIGTERM or Ctrl-C; a second one changes nothing."""
+    global _interrupted  # noqa: PLW0603
+    _interrupted = _interrupted or sig == "SIGINT"
     if _current is not None:
         _current.board.say_stop()
-
-
-def _show_life(**_: Any) -> None:
-    if _current is not None:
-        _current.board.show_life()
+    if _pulse is not None:
+        _pulse.server_is_ending()
     if _warden is not None:
-        _warden.ensure()
+        _warden.nudge()
 
 
-def _ignore_the_groups_signals(**_: Any) -> None:
+def _tell_of_a_lost_process(exception: BaseException | None = None, **_: Any) -> None:
+    """Celery tells the main process at once when a worker process has died; the warden need not wait for its next look."""
+    if isinstance(exception, WorkerLostError) and _warden is not None:
+        _warden.nudge()
+
+
+def _belong_to_the_main_process(**_: Any) -> None:
     # SIGTERM and Ctrl-C reach the whole process group; the main process decides, and says it on the board.
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, signal.SIG_IGN)
+    if _current is not None:
+        lifeline.die_with(_current.main_pid)
 
 
 def _refuse_unfit_pool(worker: Any) -> None:
     pool = f"{worker.pool_cls.__module__}:{worker.pool_cls.__name__}"
-    if pool not in _POOLS:
+    if pool != _POOL:
         raise Misconfigured(
-            f"pool {worker.pool_cls.__name__} of {worker.pool_cls.__module__} does not fit: a batch needs a process; use prefork"
+            f"pool {worker.pool_cls.__name__} of {worker.pool_cls.__module__} does not fit: a batch needs a process of its own that "
+            "can be watched and killed; use prefork"
         )

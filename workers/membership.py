@@ -1,4 +1,4 @@
-"""This process's place among the servers: its row, its incarnation, its board, and its warden."""
+"""This process's place among the servers: its row, its lease as the board shows it, its lock."""
 
 import os
 import socket
@@ -9,89 +9,133 @@ from typing import Self
 
 from mailq import __version__, bootstrap, telemetry
 from mailq.core.batch import Owner
+from mailq.core.lease import LeaseTerms
 from mailq.core.server import Place, State
 from mailq.engine.restarter import Restarter
+from mailq.errors import MailqError
 from mailq.settings import Settings
 from mailq.store import revision, servers
 from mailq.store.database import Database
-from workers.server_lock import ServerLock
+from mailq.transports.journal import boot_id
+from mailq.transports.server_lock import ServerLock, lock_path, run_path
+from workers.addresses import addresses
+from workers.entrance import Entrant, enter
 from workers.signboard import Signboard
 
 log = telemetry.logger(__name__)
 
-PATIENCE_S = 10.0
-"""How long a start waits for a former server that is just stopping."""
-
 
 @dataclass(frozen=True)
 class Membership:
-    """A started server. Made in the main process before it forks; worker processes inherit it."""
+    """A started server. Made in the main process before it forks; worker processes inherit it.
+
+    Attributes:
+        main_pid: of the main process.
+    """
 
     settings: Settings
     server_id: int
-    incarnation: int
+    main_pid: int
     board: Signboard
     lock: ServerLock
 
     @classmethod
     def join(cls, settings: Settings, slots: Mapping[str, int]) -> Self:
-        """Record the start of this server and take over what its former incarnations left leased.
+        """Record the start of this server, with its first lease.
 
         Raises:
-            Conflict: a live server of this id runs on this host.
+            Conflict: a live server has this id.
             Misconfigured: the database is not migrated.
             Unavailable: the database does not answer.
         """
         database = bootstrap.database(settings, application=f"mailq main {settings.server_name}")
+        lock = ServerLock.open(lock_path(settings.home, settings.server_name))
         try:
             revision.require_up_to_date(database)
-            lock = ServerLock.take(_run_path(settings, "lock"), settings.server_name, patience_s=PATIENCE_S)
             return cls._join(database, settings, slots, lock)
+        except BaseException:
+            lock.release()
+            raise
         finally:
             database.close()
 
     @classmethod
     def _join(cls, database: Database, settings: Settings, slots: Mapping[str, int], lock: ServerLock) -> Self:
-        with database.begin() as tx:
-            server_id, incarnation = servers.start(
-                tx,
-                settings.server_name,
-                Place(socket.gethostname(), os.getpid(), settings.server_port),
-                version=__version__,
-                slots=slots,
-                ttl=settings.lease.ttl,
-            )
-        reclaimed = Restarter(database).former_incarnations(server_id, incarnation)
-        log.info("server.started", server=settings.server_name, incarnation=incarnation, slots=dict(slots), reclaimed=reclaimed)
-        for old in _run_path(settings, "lock").parent.glob(_run_path(settings, "*.board").name):
-            old.unlink(missing_ok=True)
-        board = Signboard.create(_run_path(settings, f"{incarnation}.board"))
-        return cls(settings, server_id, incarnation, board, lock)
+        entrant = Entrant(settings.server_name, _place(settings, lock), __version__, slots, lock)
+        started = enter(database, entrant, lease_terms(settings))
+        board_path = _run_path(settings, f"{started.lease.incarnation}.board")
+        for former in board_path.parent.glob(_run_path(settings, "*.board").name):
+            former.unlink(missing_ok=True)
+        board = Signboard.create(board_path)
+        board.show_life()
+        board.grant(started.lease)
+        log.info("server.started", server=settings.server_name, incarnation=started.lease.incarnation, slots=dict(slots))
+        return cls(settings, started.server_id, os.getpid(), board, lock)
+
+    @property
+    def incarnation(self) -> int:
+        """The incarnation that holds the lease: another one than at the start, if the lease has run out since."""
+        return self.board.lease.incarnation
 
     @property
     def owner(self) -> Owner:
-        """The owner that the calling process claims batches as."""
-        process = f"{self.settings.server_name}#{self.incarnation}/{os.getpid()}"
-        return Owner(self.server_id, self.incarnation, process)
+        """The owner that the calling process claims batches as, now."""
+        incarnation = self.incarnation
+        return Owner(self.server_id, incarnation, f"{self.settings.server_name}#{incarnation}/{os.getpid()}")
+
+    def may_send(self, incarnation: int) -> bool:
+        """Whether messages may begin, and final dots leave, under a claim of this incarnation."""
+        return self.board.may_send(incarnation)
+
+    def take_over(self) -> None:
+        """Take over what former starts of this server left leased. What cannot be done now is done at the warden's next look."""
+        database = bootstrap.database(self.settings, application=f"mailq main {self.settings.server_name}")
+        try:
+            reclaimed = Restarter(database).former_incarnations(self.server_id, self.incarnation)
+            log.info("server.took_over", server=self.settings.server_name, reclaimed=reclaimed)
+        except MailqError as error:
+            log.warning("server.takes_over_later", server=self.settings.server_name, error=str(error))
+        finally:
+            database.close()
 
     def leave(self) -> None:
         """Hand back what is still leased, note that this server has stopped, and take its board down.
 
         Called when the worker processes have ended. In an orderly stop they have handed everything back themselves.
+
+        Raises:
+            Unavailable: the database does not answer; the end of the lease will say the same, later.
         """
         database = bootstrap.database(self.settings, application=f"mailq main {self.settings.server_name}")
         try:
-            reclaimed = Restarter(database).own_incarnation(self.server_id, self.incarnation)
+            incarnation = self.incarnation
+            reclaimed = Restarter(database).own_incarnation(self.server_id, incarnation)
             with database.begin() as tx:
-                servers.step(tx, self.server_id, self.incarnation, State.STOPPED)
+                servers.step(tx, self.server_id, incarnation, State.STOPPED)
+            log.info("server.stopped", server=self.settings.server_name, incarnation=incarnation, reclaimed=reclaimed)
         finally:
             database.close()
-        self.board.take_down()
-        self.lock.release()
-        log.info("server.stopped", server=self.settings.server_name, incarnation=self.incarnation, reclaimed=reclaimed)
+            self.board.take_down()
+            self.lock.release()
+
+
+def lease_terms(settings: Settings) -> LeaseTerms:
+    """The spans of this server's lease."""
+    return LeaseTerms(settings.lease.ttl, settings.lease.heartbeat, settings.lease.margin)
+
+
+def _place(settings: Settings, lock: ServerLock) -> Place:
+    return Place(
+        host=socket.gethostname(),
+        pid=os.getpid(),
+        port=settings.server_port,
+        addresses=addresses(),
+        home=str(settings.home.absolute()),
+        boot_id=boot_id(),
+        lock=lock.nonce,
+    )
 
 
 def _run_path(settings: Settings, suffix: str) -> Path:
     """A file of this server in the home. Boards are named by incarnation, so that an old one is never mistaken for today's."""
-    name = "".join(character if character.isalnum() or character in ".-" else "_" for character in settings.server_name)
-    return settings.home.absolute() / "run" / f"{name}.{suffix}"
+    return run_path(settings.home, settings.server_name, suffix)

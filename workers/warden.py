@@ -1,54 +1,87 @@
-"""The warden: a small process beside each worker server. It says that the server lives and, when it leads, does the upkeep.
+"""The warden: a small process beside each worker server. It says that the server lives, looks after its worker processes, takes
+over from the dead and, when it leads, does the upkeep.
 
-It ends when its main process does: the pipe on its standard input is closed then, whatever the main process died of.
+It ends when its main process does: the pipe on its standard input is closed then, and the kernel kills it if it cannot read.
 """
 
 import os
 import select
 import signal
 import sys
-from datetime import timedelta
 from pathlib import Path
 
 from mailq import bootstrap, settings, telemetry
 from mailq.engine.restarter import Restarter
-from mailq.engine.upkeep import Upkeep
 from mailq.errors import MailqError
-from mailq.store import leader, servers
-from mailq.store.database import Database
+from mailq.settings import Settings
+from mailq.store import leader
+from mailq.store.database import Database, KeptConnection
+from workers import lifeline
+from workers.chores import Chores
+from workers.membership import lease_terms
+from workers.renewal import RETRY_SHARE, Renewal
 from workers.signboard import Signboard
 
 log = telemetry.logger(__name__)
 
 ROLE = "upkeep"
 LEAD_FOR_TICKS = 5
+END_WITHIN_S = 2.0
 
 
 class Warden:
-    """One tick: renew the server's row, take over what its former starts left, lead if nobody else does, and then do the upkeep."""
+    """Two strands: renewals on the main thread with a connection of their own, chores on another."""
 
-    def __init__(self, database: Database, upkeep: Upkeep, *, server_id: int, incarnation: int, board: Signboard) -> None:
-        self._database = database
-        self._upkeep = upkeep
-        self._restarter = Restarter(database)
-        self._server_id = server_id
-        self._incarnation = incarnation
+    def __init__(self, chosen: Settings, *, server_id: int, board: Signboard, lock: str, main_pid: int) -> None:
+        self._settings = chosen
         self._board = board
-        self._name = f"{server_id}#{incarnation}/{os.getpid()}"
+        self._server_id = server_id
+        self._main_pid = main_pid
+        self._database = bootstrap.database(chosen, application=f"mailq warden {chosen.server_name}")
+        self._renewals = _renewals(chosen)
+        self._renewal = Renewal(KeptConnection(self._renewals), board, lease_terms(chosen), server_id=server_id, lock=lock)
+        self._chores = self._make_chores()
 
-    def tick(self, lead_for: timedelta) -> None:
-        """Do what is due; an outage is logged and tried again at the next tick."""
-        try:
-            if self._renew():
-                self._restarter.former_incarnations(self._server_id, self._incarnation)
-                if self._leads(lead_for):
-                    self._upkeep.tick()
-        except MailqError as error:
-            log.warning("warden.tick_failed", error=str(error))
-        except Exception:
-            log.exception("warden.tick_failed")
+    def run(self) -> None:
+        """Until the main process ends."""
+        every_s = self._settings.lease.heartbeat.total_seconds()
+        self._chores.start()
+        while True:
+            self._board.show_warden()
+            well = self._renewal.beat()
+            self._board.show_warden()
+            match _told_within(every_s if well else every_s / RETRY_SHARE):
+                case None:
+                    continue
+                case b"":
+                    break
+                case _:
+                    self._chores.nudge()
+        self._chores.end(END_WITHIN_S)
+        self._resign()
 
-    def resign(self) -> None:
+    def _make_chores(self) -> Chores:
+        upkeep = bootstrap.upkeep(self._settings, self._database)
+        hands = _FormerOnly(self._database, self._server_id)
+        return Chores(
+            self._board,
+            hands,
+            hands,
+            lead=self._leads,
+            upkeep=upkeep.tick,
+            look_every=self._settings.lease.heartbeat,
+            tick_every=self._settings.upkeep.every,
+        )
+
+    @property
+    def _name(self) -> str:
+        return f"{self._settings.server_name}/{os.getpid()}"
+
+    def _leads(self) -> bool:
+        with self._database.begin() as tx:
+            return leader.lead(tx, ROLE, holder=self._name, ttl=self._settings.upkeep.every * LEAD_FOR_TICKS)
+
+    def _resign(self) -> None:
         """Leave the lead to others at once."""
         try:
             with self._database.begin() as tx:
@@ -56,40 +89,55 @@ class Warden:
         except MailqError as error:
             log.warning("warden.resign_failed", error=str(error))
 
-    def _renew(self) -> bool:
-        with self._database.begin() as tx:
-            state = servers.renew(tx, self._server_id, self._incarnation)
-        if state is None:
-            log.error("server.replaced", server_id=self._server_id, incarnation=self._incarnation)
-            self._board.say_stop()
-        return state is not None
 
-    def _leads(self, lead_for: timedelta) -> bool:
-        with self._database.begin() as tx:
-            return leader.lead(tx, ROLE, holder=self._name, ttl=lead_for)
+class _FormerOnly:
+    """Takes over what former starts of this server left, and nothing else."""
+
+    def __init__(self, database: Database, server_id: int) -> None:
+        self._restarter = Restarter(database)
+        self._server_id = server_id
+
+    def look(self, incarnation: int) -> None:
+        """Nothing to look at yet."""
+
+    def former_incarnations(self, incarnation: int) -> int:
+        """Reclaim what earlier starts left leased."""
+        return self._restarter.former_incarnations(self._server_id, incarnation)
+
+    def listed(self, incarnation: int) -> int:
+        """Nobody."""
+        return 0
+
+    def silent(self, incarnation: int) -> int:
+        """Nobody."""
+        return 0
+
+
+def _renewals(chosen: Settings) -> Database:
+    """A connection that gives up soon: a renewal that hangs is worth less than the next one."""
+    url = settings.required(chosen.database_url, "database_url")
+    patience_ms = max(500, round(chosen.lease.heartbeat.total_seconds() * 1000))
+    return Database(
+        url, application=f"mailq lease {chosen.server_name}", pool_size=1, statement_timeout_ms=patience_ms, connect_timeout_s=2
+    )
+
+
+def _told_within(seconds: float) -> bytes | None:
+    """What the main process says within a time; None if nothing, empty if it has ended."""
+    readable, _, _ = select.select([sys.stdin], [], [], seconds)
+    return os.read(sys.stdin.fileno(), 4096) if readable else None
 
 
 def main() -> None:
     """Run until the main process ends."""
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, signal.SIG_IGN)
-    server_id, incarnation, board = int(sys.argv[1]), int(sys.argv[2]), Signboard.open(Path(sys.argv[3]))
+    server_id, main_pid, board, lock = int(sys.argv[1]), int(sys.argv[2]), Signboard.open(Path(sys.argv[3])), sys.argv[4]
+    lifeline.die_with(main_pid)
+    board.show_warden()
     chosen = settings.load()
     telemetry.configure(chosen.log, chosen.log_level)
-    database = bootstrap.database(chosen, application=f"mailq warden {chosen.server_name}")
-    upkeep = bootstrap.upkeep(chosen, database)
-    warden = Warden(database, upkeep, server_id=server_id, incarnation=incarnation, board=board)
-    every = chosen.upkeep.every
-    warden.tick(every * LEAD_FOR_TICKS)
-    while not _ended_within(every.total_seconds()):
-        warden.tick(every * LEAD_FOR_TICKS)
-    warden.resign()
-
-
-def _ended_within(seconds: float) -> bool:
-    """Whether the main process closed its end of the pipe before the time was up."""
-    readable, _, _ = select.select([sys.stdin], [], [], seconds)
-    return bool(readable)
+    Warden(chosen, server_id=server_id, board=board, lock=lock, main_pid=main_pid).run()
 
 
 if __name__ == "__main__":

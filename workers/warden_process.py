@@ -1,14 +1,20 @@
-"""The main process's handle on its warden: started, not forked, and ended with it."""
+"""The main process's handle on its warden: started, not forked, replaced when it dies or stands still, and ended with it."""
 
+import os
 import subprocess
 import sys
+from contextlib import suppress
 
 from mailq import telemetry
 from workers.membership import Membership
+from workers.signboard import boottime_s
 
 log = telemetry.logger(__name__)
 
 STOP_WITHIN_S = 5
+BOOTS_WITHIN_S = 30.0
+STANDS_STILL_S = 3.0
+"""How much longer than a lease a warden may show no life: an attempt to connect may take so long."""
 
 
 class WardenProcess:
@@ -17,27 +23,56 @@ class WardenProcess:
     def __init__(self, membership: Membership) -> None:
         self._membership = membership
         self._process: subprocess.Popen[bytes] | None = None
+        self._started_s = 0.0
 
     def start(self) -> None:
         """Start the warden. It finds its settings as we did, and its server on the command line."""
         membership = self._membership
-        words = [str(membership.server_id), str(membership.incarnation), str(membership.board.path)]
+        words = [str(membership.server_id), str(membership.main_pid), str(membership.board.path), membership.lock.nonce]
+        self._started_s = boottime_s()
         self._process = subprocess.Popen([sys.executable, "-m", "workers.warden", *words], stdin=subprocess.PIPE)
         log.info("warden.started", pid=self._process.pid)
 
     def ensure(self) -> None:
-        """Start another one if it has died."""
-        if self._process is not None and self._process.poll() is not None:
-            log.warning("warden.died", pid=self._process.pid, code=self._process.returncode)
-            self.start()
+        """Start another one if it has died, or if it is stopped or hangs."""
+        process = self._process
+        if process is None:
+            return
+        if process.poll() is not None:
+            log.warning("warden.died", pid=process.pid, code=process.returncode)
+            self._replace(process)
+        elif self._stands_still():
+            log.warning("warden.stands_still", pid=process.pid)
+            process.kill()
+            process.wait()
+            self._replace(process)
+
+    def nudge(self) -> None:
+        """Have it look now. Safe in a signal handler."""
+        process = self._process
+        if process is not None and process.stdin is not None and not process.stdin.closed:
+            with suppress(OSError):
+                os.write(process.stdin.fileno(), b"!")
 
     def stop(self) -> None:
         """End the warden: closing its pipe is the sign."""
-        if self._process is None or self._process.stdin is None:
+        process, self._process = self._process, None
+        if process is None or process.stdin is None:
             return
-        self._process.stdin.close()
+        process.stdin.close()
         try:
-            self._process.wait(STOP_WITHIN_S)
+            process.wait(STOP_WITHIN_S)
         except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
+            process.kill()
+            process.wait()
+
+    def _replace(self, gone: subprocess.Popen[bytes]) -> None:
+        if gone.stdin is not None:
+            gone.stdin.close()
+        self.start()
+
+    def _stands_still(self) -> bool:
+        seen_s = self._membership.board.warden_seen_s
+        if seen_s <= self._started_s:
+            return boottime_s() - self._started_s > BOOTS_WITHIN_S
+        return boottime_s() - seen_s > self._membership.settings.lease.ttl.total_seconds() + STANDS_STILL_S

@@ -14,11 +14,11 @@ from mailq.errors import Misconfigured, Unavailable
 
 # A worker cut off from the database must not hold a row: the server ends what stands idle, TCP finds out who is gone.
 _CONNECT_ARGS: dict[str, Any] = {
-    "connect_timeout": 5,
     "keepalives": 1,
     "keepalives_idle": 5,
     "keepalives_interval": 2,
     "keepalives_count": 3,
+    "tcp_user_timeout": 15_000,
     "gssencmode": "disable",
 }
 
@@ -42,14 +42,23 @@ def parse_url(url: str) -> URL:
 class Database:
     """PostgreSQL as the engine room sees it: `begin` is a transaction."""
 
-    def __init__(self, url: str, *, application: str = "mailq", pool_size: int = 5, statement_timeout_ms: int = 60_000) -> None:
+    def __init__(
+        self,
+        url: str,
+        *,
+        application: str = "mailq",
+        pool_size: int = 5,
+        statement_timeout_ms: int = 60_000,
+        connect_timeout_s: int = 5,
+    ) -> None:
         self.url = parse_url(url)
         options = f"-c statement_timeout={statement_timeout_ms} -c idle_in_transaction_session_timeout=60000 -c timezone=UTC"
         self.engine: Engine = create_engine(
             self.url,
             pool_size=pool_size,
             pool_pre_ping=True,
-            connect_args=_CONNECT_ARGS | {"application_name": application, "options": options},
+            connect_args=_CONNECT_ARGS
+            | {"application_name": application, "options": options, "connect_timeout": connect_timeout_s},
         )
 
     @property

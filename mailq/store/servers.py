@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import ColumnElement, Connection, Integer, Row, and_, case, cast, exists, func, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
@@ -11,7 +11,7 @@ from sqlalchemy.dialects.postgresql import insert
 from mailq.core.batch import State as BatchState
 from mailq.core.lease import LeaseTerms
 from mailq.core.restart import Known
-from mailq.core.server import Place, State
+from mailq.core.server import NEXT, Place, State
 from mailq.store.database import db_now
 from mailq.store.tables import batch, server
 
@@ -52,10 +52,17 @@ def start(
     return row.id, row.incarnation
 
 
+class Renewal(NamedTuple):
+    """What a server learns when it renews its lease: how it stands, and how often the row was renewed."""
+
+    state: State
+    beat: int
+
+
 def renew(
     tx: Connection, server_id: int, incarnation: int, *, ttl: timedelta = _TTL, now: datetime | None = None
-) -> State | None:
-    """Renew a server's lease; its state, or None if the lease has run out or a later incarnation has replaced this one.
+) -> Renewal | None:
+    """Renew a server's lease; None if it has run out, or if a later incarnation has replaced this one.
 
     A lease that ran out never revives: somebody may have taken the server's batches since, and the server must not think
     that it held them all the time.
@@ -69,19 +76,20 @@ def renew(
             server.c.lease_until > db_now(now),
         )
         .values(renewed_at=db_now(now), lease_until=db_now(now) + ttl, beat=server.c.beat + 1)
-        .returning(server.c.state)
+        .returning(server.c.state, server.c.beat)
     )
-    found = tx.execute(statement).scalar_one_or_none()
-    return None if found is None else State(found)
+    found = tx.execute(statement).one_or_none()
+    return None if found is None else Renewal(State(found.state), found.beat)
 
 
 def step(tx: Connection, server_id: int, incarnation: int, state: State) -> None:
-    """Note that a server drains or has stopped."""
-    stopped_at = func.now() if state is State.STOPPED else None
+    """Note that a server drains, or that it has stopped: its lease is over then. A step that its state does not allow is none."""
+    stopped = {"stopped_at": func.now(), "lease_until": func.least(server.c.lease_until, db_now())}
+    before = [each for each in State if state in NEXT[each]]
     tx.execute(
         update(server)
-        .where(server.c.id == server_id, server.c.incarnation == incarnation)
-        .values(state=state, renewed_at=db_now(), stopped_at=stopped_at)
+        .where(server.c.id == server_id, server.c.incarnation == incarnation, server.c.state.in_(before))
+        .values(state=state, renewed_at=db_now(), **(stopped if state is State.STOPPED else {}))
     )
 
 

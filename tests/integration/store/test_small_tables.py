@@ -27,7 +27,7 @@ def test_a_replaced_or_stopped_server_learns_it_when_it_renews(tx):
     old = make_owner(tx)
     now = make_owner(tx)
     assert servers.renew(tx, old.server_id, old.incarnation) is None
-    assert servers.renew(tx, now.server_id, now.incarnation) is Server.ALIVE
+    assert servers.renew(tx, now.server_id, now.incarnation) == (Server.ALIVE, 3)
     servers.step(tx, now.server_id, now.incarnation, Server.STOPPED)
     assert servers.renew(tx, now.server_id, now.incarnation) is None
 

@@ -1,0 +1,101 @@
+"""Renews a server's lease, and takes a new incarnation when it has run out."""
+
+from collections.abc import Callable
+
+from mailq import telemetry
+from mailq.core.lease import LeaseTerms
+from mailq.core.server import State
+from mailq.errors import Unavailable
+from mailq.store import fleet, servers
+from mailq.store.database import Transactions
+from workers.signboard import Lease, Signboard, boottime_s
+
+log = telemetry.logger(__name__)
+
+MISSED_PULSES = 3
+"""A main process that has shown no life for so many heartbeats gets no renewal."""
+
+RETRY_SHARE = 5
+"""After a failure the next try comes within this share of a heartbeat."""
+
+Told = Callable[[int], None]
+
+
+class Renewal:
+    """One server's lease. Its board is what the sessions see of it.
+
+    Every deadline is counted from before the renewal was sent: the database may have granted it at any moment since.
+    """
+
+    def __init__(
+        self,
+        database: Transactions,
+        board: Signboard,
+        terms: LeaseTerms,
+        *,
+        server_id: int,
+        lock: str,
+        after: Told = lambda _: None,
+    ) -> None:
+        """What renews the lease of a server.
+
+        Args:
+            lock: the nonce of its lock file: while the row names it, the row is this server's.
+            after: told the row's beat after every acknowledged renewal.
+        """
+        self._database = database
+        self._board = board
+        self._terms = terms
+        self._server_id = server_id
+        self._lock = lock
+        self._after = after
+
+    def beat(self) -> bool:
+        """Renew once, if the main process shows life; whether all is well, so that the next heartbeat is soon enough."""
+        still_s = boottime_s() - self._board.main_seen_s
+        if still_s > MISSED_PULSES * self._terms.heartbeat.total_seconds():
+            log.warning("server.main_process_stands_still", server_id=self._server_id, for_s=round(still_s, 1))
+            return False
+        try:
+            self._renew()
+        except Unavailable as error:
+            log.warning("lease.not_renewed", server_id=self._server_id, error=str(error))
+            return False
+        except Exception:
+            log.exception("lease.not_renewed", server_id=self._server_id)
+            return False
+        return True
+
+    def _renew(self) -> None:
+        incarnation = self._board.lease.incarnation
+        asked_at = boottime_s()
+        with self._database.begin() as tx:
+            if self._board.says_stop:
+                servers.step(tx, self._server_id, incarnation, State.DRAINING)
+            renewed = servers.renew(tx, self._server_id, incarnation, ttl=self._terms.ttl)
+        if renewed is None:
+            self._rejoin(incarnation)
+            return
+        self._grant(Lease(incarnation, self._terms.deadline_s(asked_at), renewed.beat))
+        if renewed.state is State.DRAINING and not self._board.says_stop:
+            log.info("server.told_to_drain", server_id=self._server_id, incarnation=incarnation)
+            self._board.say_stop()
+
+    def _rejoin(self, former: int) -> None:
+        """Go on under a new incarnation: whatever the former one held may be somebody else's by now."""
+        if self._board.says_stop:
+            return
+        asked_at = boottime_s()
+        with self._database.begin() as tx:
+            taken = fleet.rejoin(tx, self._server_id, lock=self._lock, ttl=self._terms.ttl)
+        if taken is None:
+            log.error("server.replaced", server_id=self._server_id, incarnation=former, todo="give every server an id of its own")
+            self._board.say_stop()
+            return
+        incarnation, beat = taken
+        log.warning("server.rejoined", server_id=self._server_id, former=former, incarnation=incarnation)
+        self._grant(Lease(incarnation, self._terms.deadline_s(asked_at), beat))
+
+    def _grant(self, lease: Lease) -> None:
+        self._board.grant(lease)
+        self._after(lease.beat)
