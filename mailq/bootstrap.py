@@ -3,21 +3,31 @@
 import asyncio
 import random
 from collections.abc import Callable
+from pathlib import Path
 
 from mailq.broker.doorbell import CeleryDoorbell
+from mailq.broker.marks import RedisMarks
 from mailq.clock import Clock
 from mailq.core.batch import Owner
+from mailq.core.migration_list import MigrationList
+from mailq.core.restart import Known
 from mailq.core.retry import RetryPolicy
 from mailq.engine.dispatcher import Dispatcher, RingPolicy
 from mailq.engine.executor import Executor, Progress, WorkPolicy
+from mailq.engine.guard import Guard
 from mailq.engine.letters import LetterPress
 from mailq.engine.ports import Wire
 from mailq.engine.rest import RelayRest
+from mailq.engine.restarter import Restarter
 from mailq.engine.stopping import Stopping
+from mailq.engine.takeover import Takeover, TakeoverPolicy
 from mailq.engine.upkeep import Upkeep
 from mailq.settings import Settings, required
 from mailq.store import installation
 from mailq.store.database import Database
+from mailq.transports.journal import boot_id
+from mailq.transports.marks_file import FileMarks
+from mailq.transports.server_lock import lock_path, proves_dead
 
 
 def database(settings: Settings, *, application: str = "mailq") -> Database:
@@ -54,6 +64,40 @@ def dispatcher(settings: Settings, database: Database) -> Dispatcher:
 def upkeep(settings: Settings, database: Database) -> Upkeep:
     """The leading warden's work."""
     return Upkeep(database, dispatcher(settings, database))
+
+
+def takeover(settings: Settings, database: Database, *, server_id: int, restarter: Restarter, dispatcher: Dispatcher) -> Takeover:
+    """What takes over other servers for this one."""
+    after = settings.failover_after
+    policy = TakeoverPolicy(
+        server_id=server_id,
+        listed=MigrationList.parse(settings.migration_list),
+        failover_after=None if after == "never" else after,
+        dead=proven_dead,
+    )
+    return Takeover(database, restarter, dispatcher, policy)
+
+
+def proven_dead(server: Known) -> bool:
+    """Whether a server of this host is dead for certain, by its lock file; of others it proves nothing."""
+    if not (server.lock and server.home and server.boot_id == boot_id()):
+        return False
+    return proves_dead(lock_path(Path(server.home), server.name), server.lock)
+
+
+def journal_directory(settings: Settings) -> Path:
+    """Where the servers of this home keep their journals, and their marks beside them."""
+    return settings.home.absolute() / "journal"
+
+
+def guard(settings: Settings, database: Database) -> Guard:
+    """What notices that the database has forgotten.
+
+    Raises:
+        Misconfigured: no broker is set and no local stack runs.
+    """
+    in_redis = RedisMarks(required(settings.redis_url, "redis_url"))
+    return Guard(database, [in_redis, FileMarks(journal_directory(settings))], in_redis)
 
 
 def smtp_wire(settings: Settings) -> Wire:

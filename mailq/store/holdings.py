@@ -42,7 +42,7 @@ def of_server(tx: Connection, server_id: int) -> Sequence[Holding]:
     return [Holding(*row) for row in rows]
 
 
-def number(tx: Connection, server_id: int) -> int:
-    """How many batches are leased to a server."""
-    mine = select(func.count()).where(batch.c.server_id == server_id, batch.c.state == State.LEASED)
-    return int(tx.execute(mine).scalar_one())
+def number(tx: Connection, server_id: int, *, until_incarnation: int) -> int:
+    """How many batches are leased to a server by an incarnation and those before it."""
+    theirs = (batch.c.server_id == server_id, batch.c.incarnation <= until_incarnation, batch.c.state == State.LEASED)
+    return int(tx.execute(select(func.count()).where(*theirs)).scalar_one())
