@@ -9,14 +9,14 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, func, select, text, update
+from sqlalchemy import Connection, Row, select, text, update
 
 from mailq.core.batch import State as BatchState
 from mailq.core.delivery import NEXT, State
 from mailq.core.outcome import Doubt
 from mailq.core.transitions import require
 from mailq.errors import BooksDiffer, NotFound
-from mailq.store.tables import batch, delivery
+from mailq.store.tables import batch
 
 _ROWS_AT_A_TIME = 2000
 _LONGEST_COUNT = "5min"
@@ -37,6 +37,7 @@ class Listed(NamedTuple):
 
     mailing: str
     mailing_id: int
+    batch_id: int
     seq: int
     address: str
     reason: str
@@ -93,11 +94,22 @@ _OF_BATCHES = """
  WHERE batch.num_in_doubt > 0 AND (CAST(:mailing_id AS bigint) IS NULL OR batch.mailing_id = :mailing_id)
 """
 _LIST = text(f"""
-SELECT mailing.public_id, mailing.id, one.seq, one.address, one.doubt, coalesce(one.relay, batch.relay), one.settled_at, one.attempts
+SELECT mailing.public_id, mailing.id, batch.id, one.seq, one.address, one.doubt, coalesce(one.relay, batch.relay), one.settled_at,
+       one.attempts
 {_OF_BATCHES}
  ORDER BY mailing.id, batch.first_seq, one.seq
 """)
 _COUNT = text(f"SELECT count(*) {_OF_BATCHES}")
+
+
+_BY_SEQ = text("SELECT delivery.* FROM delivery WHERE mailing_id = :mailing_id AND seq = ANY(CAST(:seqs AS bigint[]))")
+# Lower case as the index has it: that of bytes.
+_BY_ADDRESS = text("""
+SELECT DISTINCT ON (asked.address) asked.address AS asked, delivery.*
+  FROM unnest(CAST(:addresses AS text[])) AS asked (address)
+  JOIN delivery ON delivery.mailing_id = :mailing_id AND lower(delivery.address) = lower(asked.address COLLATE "C")
+ ORDER BY asked.address, delivery.state <> 'in_doubt', delivery.seq
+""")
 
 
 def listed(tx: Connection, *, mailing_id: int | None = None, reason: Doubt | None = None) -> Iterator[Listed]:
@@ -115,19 +127,32 @@ def count(tx: Connection, *, mailing_id: int | None = None, reason: Doubt | None
     return int(tx.execute(_COUNT, {"mailing_id": mailing_id, "reason": reason}).scalar_one())
 
 
+def locate(tx: Connection, mailing_id: int, who: Sequence[int | str]) -> dict[int | str, Found]:
+    """Deliveries of a mailing by what they were asked for: a seq, or an address in whatever case it is written.
+
+    Of several deliveries to one address the one in doubt is meant, else the first. Who is not there is left out.
+    """
+    asked = {"mailing_id": mailing_id}
+    seqs = tx.execute(_BY_SEQ, asked | {"seqs": [each for each in who if isinstance(each, int)]})
+    addresses = tx.execute(_BY_ADDRESS, asked | {"addresses": [each for each in who if isinstance(each, str)]})
+    found: dict[int | str, Found] = {row.seq: _found(row) for row in seqs}
+    return found | {row.asked: _found(row) for row in addresses}
+
+
+def _found(row: Row[Any]) -> Found:
+    return Found(**{name: getattr(row, name) for name in Found._fields})
+
+
 def find(tx: Connection, mailing_id: int, who: int | str) -> Found:
-    """The delivery of a mailing by its seq or by its address, in whatever case that is written; rather one that is in doubt.
+    """One delivery, as `locate` finds it.
 
     Raises:
         NotFound: the mailing has no such recipient.
     """
-    columns = [delivery.c[name] for name in Found._fields]
-    meant = delivery.c.seq == who if isinstance(who, int) else func.lower(delivery.c.address) == func.lower(who)
-    statement = select(*columns).where(delivery.c.mailing_id == mailing_id, meant)
-    row = tx.execute(statement.order_by(delivery.c.state != State.IN_DOUBT, delivery.c.seq).limit(1)).one_or_none()
-    if row is None:
-        raise NotFound(f"the mailing has no recipient {who}" if isinstance(who, int) else f"the mailing has no recipient `{who}`")
-    return Found._make(row)
+    found = locate(tx, mailing_id, [who]).get(who)
+    if found is None:
+        raise NotFound(f"the mailing has no recipient {who}")
+    return found
 
 
 def batches_with(tx: Connection, mailing_id: int) -> list[int]:
