@@ -42,8 +42,13 @@ class Record:
 
     def pack(self) -> bytes:
         """The record as it stands in the file."""
-        body = _BODY.pack(self.mark, self.code, self.fence, self.seq, self.attempt, self.batch_id)
-        return body + _CHECKSUM.pack(zlib.crc32(body))
+        return pack(self.mark, self.batch_id, self.fence, self.seq, self.attempt, self.code)
+
+
+def pack(mark: int, batch_id: int, fence: int, seq: int, attempt: int, code: int = 0) -> bytes:  # noqa: PLR0917 - called hot
+    """A record as it stands in the file, without making one first: this runs twice for every mail."""
+    body = _BODY.pack(mark, code, fence, seq, attempt, batch_id)
+    return body + _CHECKSUM.pack(zlib.crc32(body))
 
 
 class TornJournal(ValueError):

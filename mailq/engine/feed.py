@@ -4,12 +4,16 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Iterable
 
-from mailq.core.outcome import Outcome, Rejected
+from mailq.core.outcome import Outcome, Rejected, Stage, Unknown
+from mailq.engine.dots import Dots
 from mailq.engine.ports import Letter
 from mailq.store.deliveries import Work
 
 FEW = 4
 """So few letters are carried one by a session: there is no pipeline to fill."""
+
+# A member by name: looking one up in its enum costs a fifth of a microsecond.
+_DOT = Stage.DOT
 
 Make = Callable[[Work], Letter | Rejected]
 
@@ -18,11 +22,22 @@ class WindowFeed:
     """The `Feed` of one pass. Lives on the event loop's thread; no step of it blocks.
 
     A letter is made when a session takes it; one that cannot be made is an outcome at once.
+
+    Args:
+        may_send: whether the lease of this process still holds.
+        dots: where final dots are noted; None for a wire whose letters nobody reclaims.
+
+    Attributes:
+        lease_ran_out: a letter was refused because the lease no longer holds.
     """
 
-    def __init__(self, make: Make, may_send: Callable[[], bool] = lambda: True) -> None:
+    def __init__(self, make: Make, may_send: Callable[[], bool] = lambda: True, dots: Dots | None = None) -> None:
         self._make = make
         self._may_send = may_send
+        self._dots = dots
+        if dots is not None:
+            dots.failed = self.end
+        self.lease_ran_out = False
         self._at_hand: deque[Work] = deque()
         self._taken: dict[int, Work] = {}
         self._results: list[tuple[Work, Outcome]] = []
@@ -121,20 +136,47 @@ class WindowFeed:
 
     def may_send(self, letter: Letter) -> bool:
         """Whether a letter may still go on: not once the pass has ended, nor when this process may no longer send."""
-        return not self.ended and self._may_send()
+        return not self.ended and self.lease_holds()
 
     def may_dot(self, letter: Letter) -> bool:
-        """Whether its final dot may leave."""
-        return self.may_send(letter)
+        """Whether its final dot may leave: it is noted first, and then the deadline is asked for, so that none leaves unnoted or late."""
+        if self.ended:
+            return False
+        dots = self._dots
+        if dots is None:
+            return self.lease_holds()
+        if not dots.starts(letter.seq):
+            return False
+        if self.lease_holds():
+            return True
+        dots.came_to_nothing(letter.seq)
+        return False
+
+    def lease_holds(self) -> bool:
+        """Whether this process may send; the feed ends when it may not."""
+        if self._may_send():
+            return True
+        self.lease_ran_out = True
+        self.end()
+        return False
+
+    @property
+    def journal_error(self) -> OSError | None:
+        """Why nothing could be noted any more, if so: no dot has left since."""
+        return None if self._dots is None else self._dots.error
 
     def report(self, letter: Letter, outcome: Outcome) -> None:
         """Take down what became of a letter."""
+        if self._dots is not None and not isinstance(outcome, Unknown) and outcome.reply.stage is _DOT:
+            self._dots.answered(letter.seq, outcome.reply.code)
         self._results.append((self._taken.pop(letter.seq), outcome))
         self._note()
 
     def give_back(self, letter: Letter) -> None:
         """Offer a letter to another session; after the end it stays open, to be begun in the next pass."""
         work = self._taken.pop(letter.seq)
+        if self._dots is not None:
+            self._dots.came_to_nothing(letter.seq)
         if not self.ended:
             self._at_hand.appendleft(work)
             self._wake(1)

@@ -8,8 +8,8 @@ from mailq import telemetry
 from mailq.core.batch import Claim, State
 from mailq.core.mailing import State as MailingState
 from mailq.engine import aftermath
-from mailq.errors import Unavailable
-from mailq.store import batches, deliveries
+from mailq.errors import BooksForgotten, LeaseLost, Unavailable
+from mailq.store import batches, deliveries, leases
 from mailq.store.database import Transactions
 from mailq.store.deliveries import Settled
 
@@ -45,14 +45,18 @@ class Ledger:
         Raises:
             LeaseLost: the batch was reclaimed; nothing was written.
             Unavailable: the database stayed away until the process had to stop.
+            BooksForgotten: the database is behind what was committed before.
         """
         while True:
             try:
                 return self._write(settled, watermark)
+            except LeaseLost:
+                self._require_memory()
+                raise
             except Unavailable as error:
                 log.warning("ledger.commit_unanswered", batch_id=self.held.batch_id, fence=self.held.fence, error=str(error))
                 number, state = self._standing_once_back(error)
-                if number != self._ledger_no:
+                if number > self._ledger_no:
                     self._ledger_no = number
                     return state
 
@@ -62,7 +66,15 @@ class Ledger:
         Raises:
             LeaseLost: the batch was reclaimed.
             BooksDiffer: counters and deliveries disagree; the batch stays leased, and no reclaimer takes it: a person must look at it.
+            BooksForgotten: the database is behind what was committed before.
         """
+        try:
+            return self._close(rest)
+        except LeaseLost:
+            self._require_memory()
+            raise
+
+    def _close(self, rest: timedelta | None) -> State:
         with self._database.begin() as tx:
             counted = batches.hold(tx, self.held)
             after = aftermath.of_pass(tx, self.held, rest=rest)
@@ -83,8 +95,20 @@ class Ledger:
     def _standing_once_back(self, first: Unavailable) -> tuple[int, MailingState]:
         while not self._give_up():
             try:
+                self._require_memory()
                 with self._database.begin() as tx:
                     return batches.standing(tx, self.held)
             except Unavailable:
                 self._pause(RECONNECT_EVERY_S)
         raise first
+
+    def _require_memory(self) -> None:
+        """Look whether the books still know what this process has committed: fences and numbers of commits never go back."""
+        known = (self.held.fence, self._ledger_no)
+        with self._database.begin() as tx:
+            found = leases.mark(tx, self.held.batch_id)
+        if found is None or found < known:
+            raise BooksForgotten(
+                f"the database is behind what was committed to it: this process left batch {self.held.batch_id} at fence and commit"
+                f" {known}, the database has it at {found}"
+            )

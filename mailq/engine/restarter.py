@@ -1,85 +1,214 @@
-"""Takes over what a dead worker process held: its open set is in doubt, the rest is ready for the next one."""
+"""Takes over what worker processes held that are gone: their journals tell what became of it, doubt where they tell nothing."""
 
-from collections.abc import Callable, Sequence
+import os
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
 from mailq import telemetry
-from mailq.core.batch import Claim
-from mailq.core.outcome import Doubt
-from mailq.engine import aftermath
+from mailq.core.batch import Claim, State
+from mailq.core.journal import Evidence, Record, TornJournal, evidence
+from mailq.core.retry import RetryPolicy
+from mailq.engine.aftermath import finish_mailing
+from mailq.engine.ports import Journal, Journals, LeftBehind
+from mailq.engine.reclaiming import Case, Reclaimed, reclaim
 from mailq.errors import BooksDiffer
-from mailq.store import batches, deliveries
-from mailq.store.database import Database
+from mailq.store import leases
+from mailq.store.database import Database, KeptConnection, Transactions
+from mailq.store.leases import Leased
 
 log = telemetry.logger(__name__)
 
-Seen = Callable[[Connection], Sequence[Claim]]
+BATCHES_A_TRANSACTION = 50
+"""So many rows are locked at once: few enough that an owner that lives after all does not wait."""
 
-_ANY = 1 << 62
+
+class NoJournals:
+    """Where no journal is at hand, nothing is proven."""
+
+    def read(self, nonce: str | None, *, incarnation: int, home: str | None, boot_id: str | None) -> LeftBehind:
+        """Nothing."""
+        return LeftBehind()
+
+
+@dataclass(frozen=True, slots=True)
+class Own:
+    """What a process knows of itself: the name of its journal, and its records; None if it cannot read them."""
+
+    nonce: str
+    records: Sequence[Record] | None
+
+    @classmethod
+    def of(cls, journal: Journal) -> "Own":
+        """Read the calling process's own journal."""
+        try:
+            return cls(journal.nonce, journal.records())
+        except (OSError, TornJournal) as error:
+            log.error("journal.unreadable", journal=journal.nonce, error=str(error))
+            return cls(journal.nonce, None)
 
 
 class Restarter:
-    """Reclaims batches. The fence rises with each reclaim, so a process wrongly believed dead does no harm."""
+    """Reclaims batches. The fence rises with each reclaim, so a process wrongly believed dead does no harm.
 
-    def __init__(self, database: Database) -> None:
+    A batch whose process lives, by the lock of its journal, is left to it, unless its server was retired. Callers ring for what
+    became ready.
+    """
+
+    def __init__(self, database: Database, journals: Journals | None = None, retry: RetryPolicy | None = None) -> None:
         self._database = database
+        self._journals = journals or NoJournals()
+        self._retry = retry or RetryPolicy()
 
     def former_incarnations(self, server_id: int, incarnation: int) -> int:
         """Reclaim what earlier starts of a server left leased; how many batches."""
-        return self._reclaim_all(lambda tx: batches.leased_before(tx, server_id, incarnation), Doubt.WORKER_KILLED)
+        return self._reclaim(self._cases(lambda tx: leases.before(tx, server_id, incarnation), _dead)).done
 
     def own_incarnation(self, server_id: int, incarnation: int) -> int:
-        """Reclaim what this start of a server has left leased, when all its worker processes have ended; how many batches."""
+        """Reclaim what this start of a server has left leased, when its worker processes have ended; how many batches."""
         return self.former_incarnations(server_id, incarnation + 1)
 
     def of_server(self, server_id: int) -> int:
-        """Reclaim whatever is leased to a server that was retired; how many batches."""
-        return self._reclaim_all(lambda tx: batches.leased_before(tx, server_id, _ANY), Doubt.HOST_LOST)
+        """Reclaim whatever is leased to a server that was retired, whether its processes live or not; how many batches."""
+        return self._reclaim(self._cases(lambda tx: leases.of_server(tx, server_id), _any)).done
 
     def dead_processes(self, server_id: int, incarnation: int) -> int:
-        """Reclaim what worker processes of this start of a server held that have died; how many batches."""
-        return 0
+        """Reclaim what worker processes of this start of a server held that have died; how many batches. On their own host only."""
+        return self._reclaim(self._cases(lambda tx: leases.of_incarnation(tx, server_id, incarnation), _proven_dead)).done
 
-    def of_process(self, process: str) -> int:
-        """Reclaim what is leased to a process of which it does not know: a claim whose reply was lost; how many batches are left
-        because their rows were locked."""
+    def of_process(self, process: str, own: Own | None = None, *, vet: Callable[[Claim], None] = lambda _: None) -> int:
+        """Reclaim what the books say the calling process holds, when it knows of nothing: a claim or a release whose reply was lost.
+
+        Args:
+            own: its journal. A batch that names another one was held by a dead process whose pid and so whose name came again.
+            vet: called with each claim before anything is written; what it raises ends this.
+
+        Returns:
+            How many batches are still leased to it because their rows were locked.
+        """
         with self._database.begin() as tx:
-            found = batches.leased_by_process(tx, process)
-        return sum(self._try(one, Doubt.WORKER_KILLED) is False for one in found)
+            found = leases.of_process(tx, process)
+        if not found:
+            return 0
+        for one in found:
+            vet(one.claim)
+        left = {own.nonce: LeftBehind(records=own.records)} if own is not None else {}
+        reclaimed = self._reclaim(self._witnessed(found, _any, left))
+        return len(found) - reclaimed.done - reclaimed.differ
 
-    def _reclaim_all(self, seen: Seen, reason: Doubt) -> int:
+    def _cases(self, seen: Callable[[Connection], Sequence[Leased]], fit: "Fit") -> list[Case]:
         with self._database.begin() as tx:
             found = seen(tx)
-        return sum(self._try(one, reason) is True for one in found)
+        return self._witnessed(found, fit, {})
 
-    def _try(self, seen: Claim, reason: Doubt) -> bool | None:
-        """Whether it was reclaimed; None if it must not be."""
-        try:
-            return self._reclaim(seen, reason)
-        except BooksDiffer as error:
-            log.error("batch.books_differ", batch_id=seen.batch_id, fence=seen.fence, error=str(error))
-            return None
+    def _witnessed(self, found: Iterable[Leased], fit: "Fit", read: dict[str, LeftBehind]) -> list[Case]:
+        """Read the journals, each once. This comes before the batches are seized: what has changed hands by then is left alone."""
+        known: dict[str, Mapping[tuple[int, int], Sequence[Record]]] = {}
+        cases = []
+        for one in found:
+            left = self._left_behind(one, read)
+            if not fit(one, left):
+                continue
+            nonce = one.journal or ""
+            if left.records is None:
+                cases.append(Case(one, None))
+                continue
+            if nonce not in known:
+                known[nonce] = _by_pass(left.records)
+            cases.append(Case(one, _evidence(known[nonce], one.claim)))
+        return cases
 
-    def _reclaim(self, seen: Claim, reason: Doubt) -> bool:
-        with self._database.begin() as tx:
-            counted = batches.seize(tx, seen)
-            if counted is None:
-                return False
-            begun = deliveries.open_set(tx, seen, watermark=counted.watermark)
-            doubt = deliveries.doubt(tx, seen, begun, reason)
-            after = aftermath.of_pass(tx, seen)
-            settled_pending = doubt.in_doubt + doubt.deferred
-            aftermath.require_books(seen, counted.pending - settled_pending, counted.deferred + doubt.deferred, after)
-            batches.reclaim(
-                tx,
-                seen,
-                after.state,
-                due_at=after.due_at,
-                in_doubt=doubt.in_doubt,
-                deferred=doubt.deferred + after.deferred,
-                skipped=after.skipped,
+    def _left_behind(self, one: Leased, read: dict[str, LeftBehind]) -> LeftBehind:
+        if one.journal is None:
+            return LeftBehind()
+        if one.journal not in read:
+            read[one.journal] = self._journals.read(
+                one.journal, incarnation=one.claim.owner.incarnation, home=one.home, boot_id=one.boot_id
             )
-        log.info("batch.reclaimed", batch_id=seen.batch_id, fence=seen.fence, in_doubt=doubt.in_doubt, reason=reason)
-        aftermath.finish_mailing(self._database, seen.mailing_id, after.state)
+        return read[one.journal]
+
+    def _reclaim(self, cases: Sequence[Case]) -> "_Count":
+        if not cases:
+            return _Count()
+        kept, total, finished = KeptConnection(self._database), _Count(), set[int]()
+        try:
+            for start in range(0, len(cases), BATCHES_A_TRANSACTION):
+                done, differ = self._reclaim_some(kept, cases[start : start + BATCHES_A_TRANSACTION])
+                total = _Count(total.done + len(done), total.differ + differ)
+                finished |= {one.claim.mailing_id for one in done if one.state is State.FINISHED}
+            for mailing_id in sorted(finished):
+                finish_mailing(kept, mailing_id, State.FINISHED)
+        finally:
+            kept.close()
+        return total
+
+    def _reclaim_some(self, database: Transactions, cases: Sequence[Case]) -> tuple[list[Reclaimed], int]:
+        """Those that were reclaimed, and how many must not be."""
+        try:
+            with database.begin() as tx:
+                done = reclaim(tx, cases, self._retry)
+        except BooksDiffer as error:
+            if len(cases) > 1:
+                # One of them: the others must not wait for the person who looks at it.
+                each = [self._reclaim_some(database, [case]) for case in cases]
+                return [one for done, _ in each for one in done], sum(differ for _, differ in each)
+            log.error("batch.books_differ", batch_id=cases[0].claim.batch_id, fence=cases[0].claim.fence, error=str(error))
+            return [], 1
+        for one in done:
+            _log(one)
+        return done, 0
+
+
+@dataclass(frozen=True, slots=True)
+class _Count:
+    """How many batches were reclaimed, and of how many the books differ."""
+
+    done: int = 0
+    differ: int = 0
+
+
+Fit = Callable[[Leased, LeftBehind], bool]
+"""Whether a batch may be reclaimed, by what its process has left behind."""
+
+
+def _log(one: Reclaimed) -> None:
+    claim = one.claim
+    facts = {"batch_id": claim.batch_id, "fence": claim.fence, "process": claim.owner.process, "state": one.state}
+    log.info("batch.reclaimed", **facts, open=one.num_open, in_doubt=one.in_doubt)
+
+
+def _any(_: Leased, __: LeftBehind) -> bool:
+    return True
+
+
+def _dead(_: Leased, left: LeftBehind) -> bool:
+    return not left.lives
+
+
+def _proven_dead(one: Leased, left: LeftBehind) -> bool:
+    return not left.lives and (left.records is not None or not _exists(one.claim.owner.process))
+
+
+def _exists(process: str) -> bool:
+    pid = process.rpartition("/")[2]
+    if not pid.isdigit():
         return True
+    try:
+        os.kill(int(pid), 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def _by_pass(records: Sequence[Record]) -> Mapping[tuple[int, int], Sequence[Record]]:
+    passes: dict[tuple[int, int], list[Record]] = {}
+    for record in records:
+        passes.setdefault((record.batch_id, record.fence), []).append(record)
+    return passes
+
+
+def _evidence(passes: Mapping[tuple[int, int], Sequence[Record]], claim: Claim) -> Mapping[int, Evidence]:
+    return evidence(passes.get((claim.batch_id, claim.fence), ()), batch_id=claim.batch_id, fence=claim.fence)

@@ -35,6 +35,8 @@ class Reason(StrEnum):
     TIME_IS_UP = "time_is_up"
     MAILING_STOPPED = "mailing_stopped"
     RELAY_FAULT = "relay_fault"
+    LEASE_RAN_OUT = "lease_ran_out"
+    JOURNAL_FAILED = "journal_failed"
     FAILED = "failed"
 
 
@@ -81,12 +83,18 @@ class Pass:
         self.fault: RelayFault | None = None
         self.error: Exception | None = None
 
+    @property
+    def journal_error(self) -> OSError | None:
+        """Why nothing could be noted any more, if so."""
+        return self._feed.journal_error
+
     async def run(self) -> Reason:
         """Work until nothing is left or there is a reason to stop; everything that came back is in the books then.
 
         Raises:
             LeaseLost: the batch was reclaimed; the sessions were dropped before their dots, and nothing more was written.
             Unavailable: the database stayed away until the process had to stop.
+            BooksForgotten: the database is behind what this pass has committed.
         """
         carrying = asyncio.create_task(self._wire.carry(self._feed))
         carrying.add_done_callback(lambda _: self._feed.end())
@@ -130,7 +138,11 @@ class Pass:
         return [self._left.popleft() for _ in range(room)]
 
     def _must_stop(self) -> bool:
-        if self._policy.stopping.asked:
+        if self._feed.journal_error is not None:
+            self._stop(Reason.JOURNAL_FAILED)
+        elif self._feed.lease_ran_out or not self._feed.lease_holds():
+            self._stop(Reason.LEASE_RAN_OUT)
+        elif self._policy.stopping.asked:
             self._stop(Reason.STOPPING)
         elif self._policy.clock.monotonic() >= self._ends_at:
             self._stop(Reason.TIME_IS_UP)

@@ -14,12 +14,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
-from mailq.core.journal import Mark, Record, TornJournal, unpack
+from mailq.core.journal import Mark, Record, TornJournal, pack, unpack
 
 _HEADER = struct.Struct("<8s36s36sQ32s")
 _CHECKSUM = struct.Struct("<I")
 HEADER_SIZE = 128
 _MAGIC = b"MAILQ-J1"
+SUFFIX = ".journal"
+_STARTED, _ABANDONED, _REPLIED = (int(mark) for mark in (Mark.STARTED, Mark.ABANDONED, Mark.REPLIED))
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 
@@ -69,27 +71,50 @@ class JournalFile:
         self.path = path
         self.header = header
         path.parent.mkdir(parents=True, exist_ok=True)
-        self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC, 0o600)
-        fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        _write(self._descriptor, header.pack())
+        # Locked and headed before it gets its name: nobody finds a journal that looks like a dead process's and is none.
+        unnamed = path.with_suffix(".new")
+        self._descriptor = os.open(unnamed, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            _write(self._descriptor, header.pack())
+            os.link(unnamed, path)
+        except BaseException:
+            os.close(self._descriptor)
+            raise
+        finally:
+            unnamed.unlink(missing_ok=True)
 
     @classmethod
     def create(cls, directory: Path, *, database: str, incarnation: int) -> Self:
         """A journal of a new nonce, which is its name: `batch.journal` of what the process claims names it, too."""
         nonce = secrets.token_hex(16)
-        return cls(directory / f"{nonce}.journal", Header(database, boot_id(), incarnation, nonce))
+        return cls(directory / f"{nonce}{SUFFIX}", Header(database, boot_id(), incarnation, nonce))
+
+    @property
+    def nonce(self) -> str:
+        """Its name; a claim names it."""
+        return self.header.nonce
 
     def started(self, batch_id: int, fence: int, seq: int, attempt: int) -> None:
         """Note that a final dot is about to leave."""
-        _write(self._descriptor, Record(Mark.STARTED, batch_id, fence, seq, attempt).pack())
+        _write(self._descriptor, pack(_STARTED, batch_id, fence, seq, attempt))
 
     def abandoned(self, batch_id: int, fence: int, seq: int, attempt: int) -> None:
-        """Note that it did not leave after all."""
-        _write(self._descriptor, Record(Mark.ABANDONED, batch_id, fence, seq, attempt).pack())
+        """Note that this try came to nothing for certain."""
+        _write(self._descriptor, pack(_ABANDONED, batch_id, fence, seq, attempt))
 
     def replied(self, batch_id: int, fence: int, seq: int, attempt: int, code: int) -> None:
         """Note the relay's reply to it."""
-        _write(self._descriptor, Record(Mark.REPLIED, batch_id, fence, seq, attempt, code).pack())
+        _write(self._descriptor, pack(_REPLIED, batch_id, fence, seq, attempt, code))
+
+    def records(self) -> tuple[Record, ...]:
+        """What is noted, for the process's own use.
+
+        Raises:
+            TornJournal: the file is damaged.
+        """
+        size = os.fstat(self._descriptor).st_size
+        return tuple(unpack(os.pread(self._descriptor, max(0, size - HEADER_SIZE), HEADER_SIZE)))
 
     def discard(self) -> None:
         """Forget the records of a pass whose last commit was acknowledged: the file never grows beyond one batch."""
@@ -117,16 +142,27 @@ def read_dead(path: Path, expected: Header) -> Found | None:
     lock is still held then.
     """
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    except OSError:
+        found = read_any_dead(path)
+    except (OSError, TornJournal):
         return None
+    return found if found.header == expected else None
+
+
+def read_any_dead(path: Path) -> Found:
+    """Read the journal of a dead process, whosever it is.
+
+    Raises:
+        BlockingIOError: its process lives.
+        FileNotFoundError: it is missing.
+        TornJournal: it is damaged.
+    """
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
         octets = _read_all(descriptor)
-        header = Header.unpack(octets)
-        return Found(header, tuple(unpack(octets[HEADER_SIZE:]))) if header == expected else None
-    except (OSError, TornJournal, ValueError):
-        return None
+        return Found(Header.unpack(octets), tuple(unpack(octets[HEADER_SIZE:])))
+    except ValueError as error:
+        raise TornJournal(str(error)) from None
     finally:
         os.close(descriptor)
 
