@@ -40,6 +40,8 @@ def of_database(chosen: Settings) -> Iterator[Finding]:
             yield fail("schema", str(error), "mailqctl db upgrade")
             return
         yield ok("schema", "fits this version; `mailqctl db check` compares every table")
+        if chosen.redis_url is not None:
+            yield from _memory(chosen, database)
         yield from _lanes(database)
     finally:
         database.close()
@@ -105,6 +107,19 @@ def _connections(most: int, used: int) -> Iterator[Finding]:
         yield warn("database", text, "raise max_connections: a worker process needs two, a server three more")
     else:
         yield ok("database", text)
+
+
+def _memory(chosen: Settings, database: "Database") -> Iterator[Finding]:
+    from mailq import bootstrap
+
+    fix = "mailqctl db accept-restore (it shows first what may be mailed twice)"
+    guard = bootstrap.guard(chosen, database)
+    found = guard.standing()
+    if found is not None:
+        text = f"it has forgotten what was sent, so nothing is sent since {found.since:%Y-%m-%d %H:%M:%S} UTC: {found.why}"
+        yield fail("database", text, fix)
+    elif behind := guard.compared():
+        yield fail("database", f"it has forgotten what was sent: {'; '.join(map(str, behind))}", fix)
 
 
 def _lanes(database: "Database") -> Iterator[Finding]:

@@ -1,15 +1,22 @@
-"""`db upgrade` and `db check`."""
+"""`db upgrade`, `db check` and `db accept-restore`."""
 
 import click
 
 from mailq.cli import parts
+from mailq.cli.db_accept_restore import accept_restore
 from mailq.cli.options import CONTEXT, examples, json_option
 from mailq.cli.terminal import print_json, print_line, say
 
 
-@click.group(context_settings=CONTEXT, epilog=examples("db upgrade", "db check"))
+@click.group(context_settings=CONTEXT, epilog=examples("db upgrade", "db check", "db accept-restore"))
 def db() -> None:
-    """Migrate the database, or check that it fits."""
+    """Migrate the database, or check that it fits.
+
+    One that was restored from a backup sends nothing until `accept-restore` was said.
+    """
+
+
+db.add_command(accept_restore)
 
 
 @db.command(context_settings=CONTEXT, epilog=examples("db upgrade"))

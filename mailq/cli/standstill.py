@@ -7,6 +7,7 @@ from mailq.cli.terminal import span
 from mailq.core.mailing import Books, State
 
 if TYPE_CHECKING:
+    from mailq.store.installation import Forgotten
     from mailq.store.mailings import Mailing
     from mailq.store.watching import Standing
 
@@ -35,6 +36,10 @@ def _resume(mailing: "Mailing") -> str:
 
 def _of_running(mailing: "Mailing", books: Books, standing: "Standing") -> list[str]:
     found = []
+    if standing.forgotten is not None:
+        found.append(_forgotten(standing.forgotten))
+    if not (books.complete or standing.num_ready or standing.num_leased or standing.num_waiting):
+        found.append(_unbalanced(mailing, books))
     if not standing.slots:
         found.append(f"no server is alive that serves the lane `{mailing.lane}`; start one with `mailqctl worker`")
     if standing.num_waiting and standing.next_due_at and not (standing.num_ready or standing.num_leased):
@@ -45,6 +50,19 @@ def _of_running(mailing: "Mailing", books: Books, standing: "Standing") -> list[
             held = _counted(standing.num_leased, "batch is held", "batches are held")
             found.append(f"{held}, and nothing was settled for {span(quiet)}")
     return found
+
+
+def _forgotten(found: "Forgotten") -> str:
+    return (
+        f"nothing is sent since {found.since:%Y-%m-%d %H:%M:%S} UTC: this database has forgotten what was sent ({found.why});"
+        " `mailqctl db accept-restore` shows what may be mailed twice, and goes on"
+    )
+
+
+def _unbalanced(mailing: "Mailing", books: Books) -> str:
+    left = f"{books.num_pending:,} pending and {books.num_deferred:,} deferred"
+    why = f"every batch is done, and yet the books count {left}: it cannot finish"
+    return f"{why}; `mailqctl mailing verify {mailing.public_id}` shows where they differ"
 
 
 def _waiting(books: Books, standing: "Standing", due_at: datetime) -> str:

@@ -1,10 +1,18 @@
 """How many renewals this database knows of: what is compared with the marks that are kept outside it."""
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, func, select, update
 
+from mailq.store.database import db_now
 from mailq.store.tables import server
 
 
 def of_servers(tx: Connection) -> dict[str, int]:
     """The beat of every server, by its name."""
     return {row.name: row.beat for row in tx.execute(select(server.c.name, server.c.beat))}
+
+
+def end_leases(tx: Connection) -> None:
+    """End the lease of every server: those that live go on under new incarnations."""
+    tx.execute(
+        update(server).where(server.c.lease_until > db_now()).values(lease_until=func.least(server.c.lease_until, db_now()))
+    )

@@ -39,9 +39,10 @@ def note_generation(tx: Connection, generation: str) -> bool:
     return tx.execute(statement).rowcount == 1
 
 
-def forgotten(tx: Connection) -> Forgotten | None:
+def forgotten(tx: Connection, *, lock: bool = False) -> Forgotten | None:
     """Since when nothing is sent because this database has forgotten, and what showed it; None when all is well."""
-    row = tx.execute(select(installation.c.behind_since, installation.c.behind_why)).one()
+    statement = select(installation.c.behind_since, installation.c.behind_why)
+    row = tx.execute(statement.with_for_update() if lock else statement).one()
     return None if row.behind_since is None else Forgotten(row.behind_since, row.behind_why or "")
 
 

@@ -9,8 +9,9 @@ from sqlalchemy import Connection, func, select, text
 from mailq.core.batch import State as BatchState
 from mailq.core.delivery import State as DeliveryState
 from mailq.core.mailing import Lane
-from mailq.store import servers
+from mailq.store import installation, servers
 from mailq.store.database import db_now
+from mailq.store.installation import Forgotten
 from mailq.store.tables import batch, delivery
 
 _LONGEST_COUNT = "5min"
@@ -25,6 +26,7 @@ class Standing:
         next_due_at: when the first of its waiting batches is due.
         progressed_at: when a worker settled something last.
         slots: worker processes that serve its lane, on servers heard of lately.
+        forgotten: set while nothing at all is sent, because the database has forgotten.
     """
 
     now: datetime
@@ -34,6 +36,7 @@ class Standing:
     next_due_at: datetime | None
     progressed_at: datetime | None
     slots: int
+    forgotten: Forgotten | None = None
 
 
 class ReplyCount(NamedTuple):
@@ -56,7 +59,8 @@ def standing(tx: Connection, mailing_id: int, lane: Lane, *, seen_within: timede
         func.max(batch.c.progressed_at).label("progressed_at"),
     ).where(batch.c.mailing_id == mailing_id)
     row = tx.execute(statement).one()
-    return Standing(**row._mapping, slots=servers.slots(tx, lane.value, seen_within=seen_within))  # noqa: SLF001 - public, says SQLAlchemy
+    slots = servers.slots(tx, lane.value, seen_within=seen_within)
+    return Standing(**row._mapping, slots=slots, forgotten=installation.forgotten(tx))  # noqa: SLF001 - public, says SQLAlchemy
 
 
 def replies(tx: Connection, mailing_id: int, *, limit: int = 10) -> list[ReplyCount]:
