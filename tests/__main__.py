@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 HERE = Path(__file__).parent
-TIERS = ("unit", "architecture", "contract", "integration", "scenarios")
-FAST_TIERS = ("unit", "architecture")
+TIERS = ("unit", "architecture", "model", "contract", "integration", "scenarios")
+FAST_TIERS = ("unit", "architecture", "model")
 
 
 def arguments(given: Sequence[str]) -> list[str]:
