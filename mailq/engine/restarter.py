@@ -69,9 +69,10 @@ class Restarter:
         """Reclaim what this start of a server has left leased, when its worker processes have ended; how many batches."""
         return self.former_incarnations(server_id, incarnation + 1)
 
-    def of_server(self, server_id: int) -> int:
-        """Reclaim whatever is leased to a server that was retired, whether its processes live or not; how many batches."""
-        return self._reclaim(self._cases(lambda tx: leases.of_server(tx, server_id), _any)).done
+    def of_server(self, server_id: int, incarnation: int) -> int:
+        """Reclaim whatever is leased to an incarnation that was retired and to those before it, whether their processes live or not;
+        how many batches. What the server has claimed under a later one stays its own."""
+        return self._reclaim(self._cases(lambda tx: leases.before(tx, server_id, incarnation + 1), _any)).done
 
     def dead_processes(self, server_id: int, incarnation: int) -> int:
         """Reclaim what worker processes of this start of a server held that have died; how many batches. On their own host only."""

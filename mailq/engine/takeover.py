@@ -76,7 +76,7 @@ class Takeover:
         if not retired:
             log.info("server.came_back", server=server.name, incarnation=server.incarnation)
             return 0
-        taken = self._restarter.of_server(server.id)
+        taken = self._restarter.of_server(server.id, server.incarnation)
         if taken or not server.is_over:
             log.warning("server.taken_over", server=server.name, incarnation=server.incarnation, reason=reason, batches=taken)
         return taken

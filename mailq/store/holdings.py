@@ -1,6 +1,6 @@
 """Who holds what: the batches that are leased to the worker processes of a server."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
@@ -46,3 +46,9 @@ def number(tx: Connection, server_id: int, *, until_incarnation: int) -> int:
     """How many batches are leased to a server by an incarnation and those before it."""
     theirs = (batch.c.server_id == server_id, batch.c.incarnation <= until_incarnation, batch.c.state == State.LEASED)
     return int(tx.execute(select(func.count()).where(*theirs)).scalar_one())
+
+
+def num_in_doubt(tx: Connection, batch_ids: Collection[int]) -> int:
+    """How many deliveries of these batches are in doubt."""
+    total = select(func.coalesce(func.sum(batch.c.num_in_doubt), 0)).where(batch.c.id.in_(batch_ids))
+    return int(tx.execute(total).scalar_one())

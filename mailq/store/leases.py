@@ -84,11 +84,6 @@ def of_incarnation(tx: Connection, server_id: int, incarnation: int) -> list[Lea
     return _leased(tx, and_(batch.c.server_id == server_id, batch.c.incarnation == incarnation))
 
 
-def of_server(tx: Connection, server_id: int) -> list[Leased]:
-    """What a server holds, whichever start of it."""
-    return _leased(tx, batch.c.server_id == server_id)
-
-
 def still_named(tx: Connection, journals: Collection[str]) -> set[str]:
     """Those of these journals that a leased batch names: they are needed yet."""
     named = select(batch.c.journal).where(batch.c.state == BatchState.LEASED, batch.c.journal.in_(journals))
