@@ -65,12 +65,12 @@ def _wait(database: "Database", begun: "Migration", *, until_s: float) -> "Progr
             if not now.target_is_alive:
                 raise Unavailable(f"server {target} is not alive any more; {_left(now)} of {source}. Choose another one")
             if time.monotonic() >= until_s:
-                raise Unavailable(f"{_left(now)} of {source} yet; server {target} goes on taking them, its log says how")
+                raise Unavailable(f"{_left(now)} of {source}; server {target} goes on taking them, its log says how")
             time.sleep(LOOK_EVERY_S)
 
 
 def _left(now: "Progress") -> str:
-    return f"{now.num_left:,} batches are left"
+    return f"{now.num_left:,} {'batch is' if now.num_left == 1 else 'batches are'} left"
 
 
 def _print(begun: "Migration", done: "Progress", took_s: float, *, as_json: bool) -> None:
