@@ -14,5 +14,5 @@ def send_batch(batch_id: int) -> str:
 
 @shared_task(name=names.RESTART)
 def restart() -> str:
-    """Take over what former incarnations of this server left leased."""
+    """Take over what former incarnations of this server left leased, and the servers on its migration list that are not alive."""
     return parts().take_over()

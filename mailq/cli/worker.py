@@ -3,6 +3,7 @@
 import os
 import re
 import sys
+from typing import TYPE_CHECKING
 
 import click
 
@@ -13,6 +14,9 @@ from mailq.cli.options import CONTEXT, Words, examples
 from mailq.cli.terminal import say
 from mailq.core.mailing import Lane
 from mailq.settings import Settings
+
+if TYPE_CHECKING:
+    from mailq.store.database import Database
 
 _QUIET = ("--without-mingle", "--without-gossip")
 
@@ -44,7 +48,8 @@ def worker(
 
 def command(chosen: Settings, lanes: list[Lane], concurrency: int, name: str | None = None) -> list[str]:
     """The words that start a server, behind the name of the interpreter."""
-    queues = ",".join(names.QUEUES[lane] for lane in lanes)
+    # The last one so that `mailq.restart`, called by an operator, is done by somebody.
+    queues = ",".join([*(names.QUEUES[lane] for lane in lanes), names.UPKEEP])
     options = ["-Q", queues, "-c", str(concurrency), "-n", name or _node_name(chosen), *_QUIET, "-E"]
     return ["-m", "celery", "-A", "workers", "worker", *options]
 
@@ -64,8 +69,18 @@ def check(chosen: Settings, *, ask_services: bool = True) -> None:
     SmtpOptions.from_url(settings.required(chosen.relay_url, "relay_url"))
     if ask_services:
         require_noeviction(redis_url)
-        with parts.opened(chosen, checked=True):
-            pass
+        with parts.opened(chosen, checked=True) as database:
+            _tell_of_a_restore(database)
+
+
+def _tell_of_a_restore(database: "Database") -> None:
+    from mailq.store import installation
+
+    with database.begin() as tx:
+        found = installation.forgotten(tx)
+    if found is not None:
+        say(f"THIS DATABASE HAS FORGOTTEN WHAT WAS SENT: {found.why}")
+        say("the server starts, and sends nothing until somebody says `mailqctl db accept-restore`")
 
 
 def _node_name(chosen: Settings) -> str:
