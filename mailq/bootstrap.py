@@ -17,16 +17,19 @@ from mailq.engine.executor import Executor, Progress, WorkPolicy
 from mailq.engine.guard import Guard
 from mailq.engine.letters import LetterPress
 from mailq.engine.ports import Wire
+from mailq.engine.relay_evidence import Evidence
 from mailq.engine.rest import RelayRest
 from mailq.engine.restarter import Restarter
 from mailq.engine.stopping import Stopping
 from mailq.engine.takeover import Takeover, TakeoverPolicy
 from mailq.engine.upkeep import Upkeep
+from mailq.errors import Misconfigured
 from mailq.settings import Settings, required
 from mailq.store import installation
 from mailq.store.database import Database
 from mailq.transports.journal import boot_id
 from mailq.transports.marks_file import FileMarks
+from mailq.transports.postfix_log import PostfixLog
 from mailq.transports.server_lock import lock_path, proves_dead
 
 
@@ -63,7 +66,21 @@ def dispatcher(settings: Settings, database: Database) -> Dispatcher:
 
 def upkeep(settings: Settings, database: Database) -> Upkeep:
     """The leading warden's work."""
-    return Upkeep(database, dispatcher(settings, database))
+    return Upkeep(database, dispatcher(settings, database), doubts_wait=settings.lease.ttl)
+
+
+def evidence(settings: Settings, database: Database, log: Path) -> Evidence:
+    """What asks the log of a Postfix about deliveries in doubt.
+
+    Raises:
+        Misconfigured: mail is sent without a bounce address, so that the log knows no delivery by its sender.
+    """
+    if settings.bounce_address is None:
+        raise Misconfigured(
+            "no bounce_address: set MAILQ_BOUNCE_ADDRESS, as it was when the mails in doubt were sent; by the envelope sender "
+            "that is made of it a delivery is found in the log"
+        )
+    return Evidence(database, PostfixLog(log), settings.bounce_address, every=settings.lease.ttl / 2)
 
 
 def takeover(settings: Settings, database: Database, *, server_id: int, restarter: Restarter, dispatcher: Dispatcher) -> Takeover:
@@ -138,7 +155,7 @@ def executor(
     return Executor(
         database,
         wire or smtp_wire(settings),
-        LetterPress(secret, domain=settings.message_id_domain, clock=clock.monotonic),
+        LetterPress(secret, domain=settings.message_id_domain, clock=clock.monotonic, bounce_address=settings.bounce_address),
         dispatcher,
         RelayRest(first=settings.relay.rest, longest=settings.relay.max_rest, clock=clock),
         owner=owner,

@@ -11,11 +11,22 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
 from mailq.core.mailing import DoubtPolicy
 from mailq.core.migration_list import Itself, Malformed, MigrationList
+from mailq.core.verp import require_bounce_address
 from mailq.errors import Misconfigured
 
 if TYPE_CHECKING:
@@ -125,7 +136,7 @@ class Settings(BaseSettings):
     migration_list: str = Field(
         "", description="servers whose batches this one takes over: `web1:8851,10.0.0.7:*`, or their ids; separated by commas"
     )
-    bounce_address: str | None = Field(
+    bounce_address: Annotated[str, AfterValidator(require_bounce_address)] | None = Field(
         None, description="envelope sender of all mail, made unique by `+` and the delivery; default the sender's own, as it is"
     )
     message_id_domain: str | None = Field(None, description="right side of Message-ID; default the domain of the sender")
@@ -164,6 +175,13 @@ class Settings(BaseSettings):
     def itself(self, host: str, addresses: tuple[str, ...] = ()) -> Itself:
         """This server as a migration list may mean it."""
         return Itself(self.server_name, host, None if self.server_id else self.server_port, addresses)
+
+    @model_validator(mode="after")
+    def a_log_is_read_by_envelope_senders(self) -> Self:
+        """Without a sender of its own for every delivery a line of the relay's log is about nobody."""
+        if self.doubt.postfix_log is not None and self.bounce_address is None:
+            raise ValueError("doubt.postfix_log needs bounce_address: by its envelope sender a delivery is found in the log")
+        return self
 
     @property
     def server_name(self) -> str:

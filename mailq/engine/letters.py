@@ -16,6 +16,7 @@ from mailq.core.message import (
     message_id,
 )
 from mailq.core.outcome import Fault, Rejected, Reply, Stage
+from mailq.core.verp import Verp
 from mailq.engine.ports import Letter
 from mailq.store.content import MailingFacts
 from mailq.store.deliveries import Work
@@ -31,11 +32,21 @@ class LetterPress:
         secret: the installation's, which makes Message-IDs unguessable.
         domain: right side of every Message-ID; None takes the sender's.
         clock: monotonic seconds, by which rendering is kept within its limits.
+        bounce_address: each delivery's envelope sender is made of it; None takes the sender's own address.
     """
 
-    def __init__(self, secret: str, *, domain: str | None, clock: Callable[[], float], limits: Limits | None = None) -> None:
+    def __init__(
+        self,
+        secret: str,
+        *,
+        domain: str | None,
+        clock: Callable[[], float],
+        limits: Limits | None = None,
+        bounce_address: str | None = None,
+    ) -> None:
         self._secret = secret
         self._domain = domain
+        self._verp = None if bounce_address is None else Verp(bounce_address, secret)
         self._clock = clock
         self._limits = limits
         self._renderers: OrderedDict[int, Renderer | TemplateFault] = OrderedDict()
@@ -68,7 +79,8 @@ class LetterPress:
         name = self.message_id(mailing_id, work.seq, sender)
         content = renderer.render(work.address, work.variables, message_id=name, date=date)
         international = sender.address.international or not (work.address.isascii() and content.isascii())
-        return Letter(work.seq, sender.address.text, work.address, content, international)
+        envelope = sender.address.text if self._verp is None else self._verp.sender(mailing_id, work.seq)
+        return Letter(work.seq, envelope, work.address, content, international)
 
     def _renderer(self, facts: MailingFacts) -> Renderer | TemplateFault:
         kept = self._renderers

@@ -1,6 +1,6 @@
 """What the engine asks of the outside: relay, doorbell and time reach it through these."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -194,4 +194,15 @@ class Fences(Protocol):
 
         Raises:
             Unavailable: it cannot be kept now.
+        """
+
+
+class Resolver(Protocol):
+    """What a relay can tell afterwards about messages whose reply never came. It proves only that it took one."""
+
+    def queued(self, senders: Collection[str]) -> Mapping[str, str]:
+        """Those of these envelope senders whose message the relay has taken, with its own name for the message.
+
+        Raises:
+            Unavailable: it cannot be asked now.
         """

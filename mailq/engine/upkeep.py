@@ -1,8 +1,11 @@
 """The recurring work of the leading warden. Every step tolerates two leaders, and finds for itself what there is to do."""
 
 from collections.abc import Callable
+from datetime import timedelta
 
 from mailq import telemetry
+from mailq.core.lease import LeaseTerms
+from mailq.engine import doubts
 from mailq.engine.aftermath import SKIP_THE_REST
 from mailq.engine.dispatcher import Dispatcher
 from mailq.errors import MailqError
@@ -13,14 +16,21 @@ log = telemetry.logger(__name__)
 
 PARTITIONS_AHEAD = 3
 BATCHES_A_TICK = 200
+_LEASE = LeaseTerms().ttl
 
 
 class Upkeep:
-    """One tick: what is due becomes ready, what is ready is rung for, what is over is ended."""
+    """One tick: what is due becomes ready, what is ready is rung for, what is over is ended.
 
-    def __init__(self, database: Database, dispatcher: Dispatcher) -> None:
+    Args:
+        doubts_wait: how old a doubt is before its mailing's policy settles it: a lease, so that evidence comes first, and
+            nobody sends any more who might have.
+    """
+
+    def __init__(self, database: Database, dispatcher: Dispatcher, *, doubts_wait: timedelta = _LEASE) -> None:
         self._database = database
         self._dispatcher = dispatcher
+        self._doubts_wait = doubts_wait
 
     def tick(self) -> None:
         """Do every step once; a step that fails is logged and leaves the others their turn."""
@@ -29,6 +39,7 @@ class Upkeep:
             self._start_scheduled,
             self._expire,
             self._end_batches,
+            self._apply_policies,
             self._wake_due,
             self._finish_overlooked,
             self._dispatcher.heed_a_flush,
@@ -64,6 +75,9 @@ class Upkeep:
         for mailing_id, state in ended:
             with self._database.begin() as tx:
                 recipients.skip_unleased(tx, mailing_id, SKIP_THE_REST[state], limit=BATCHES_A_TICK)
+
+    def _apply_policies(self) -> None:
+        doubts.apply_policies(self._database, older_than=self._doubts_wait)
 
     def _wake_due(self) -> None:
         with self._database.begin() as tx:

@@ -97,7 +97,8 @@ _LIST = text(f"""
 SELECT mailing.public_id, mailing.id, batch.id, one.seq, one.address, one.doubt, coalesce(one.relay, batch.relay), one.settled_at,
        one.attempts
 {_OF_BATCHES}
- ORDER BY mailing.id, batch.first_seq, one.seq
+   AND (CAST(:after_mailing AS bigint) IS NULL OR (batch.mailing_id, one.seq) > (:after_mailing, :after_seq))
+ ORDER BY batch.mailing_id, one.seq LIMIT :limit
 """)
 _COUNT = text(f"SELECT count(*) {_OF_BATCHES}")
 
@@ -112,10 +113,22 @@ SELECT DISTINCT ON (asked.address) asked.address AS asked, delivery.*
 """)
 
 
-def listed(tx: Connection, *, mailing_id: int | None = None, reason: Doubt | None = None) -> Iterator[Listed]:
-    """Everything that is in doubt, of one mailing or of all, in the order of the mailings and their sources; streamed."""
+def listed(
+    tx: Connection,
+    *,
+    mailing_id: int | None = None,
+    reason: Doubt | None = None,
+    after: tuple[int, int] | None = None,
+    limit: int | None = None,
+) -> Iterator[Listed]:
+    """What is in doubt, of one mailing or of all, in the order of the mailings and their sources; streamed.
+
+    Args:
+        after: (inner id of the mailing, seq) of the last one that is known already.
+    """
     tx.execute(text("SET LOCAL idle_in_transaction_session_timeout = '15min'"))  # the reader may be a pager
-    facts = {"mailing_id": mailing_id, "reason": reason}
+    after_mailing, after_seq = after or (None, None)
+    facts = {"mailing_id": mailing_id, "reason": reason, "after_mailing": after_mailing, "after_seq": after_seq, "limit": limit}
     with tx.execute(_LIST.execution_options(yield_per=_ROWS_AT_A_TIME), facts) as rows:
         for row in rows:
             yield Listed._make(row)

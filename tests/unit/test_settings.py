@@ -246,3 +246,27 @@ def test_a_list_of_others_is_well(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MAILQ_MIGRATION_LIST", f"{socket.gethostname()}:8852, {socket.gethostname()}:*, 10.0.0.7:*, north")
 
     assert settings.load().migration_list.count(",") == 3
+
+
+@pytest.mark.parametrize(
+    ("written", "said"),
+    [
+        ("bounces", "must be a plain address such as bounces@example.com"),
+        ("bounces+x@example.com", "without a `+`"),
+        (f"{'b' * 30}@example.com", "may have 29 characters before the @"),
+    ],
+)
+def test_a_bounce_address_at_fault_is_refused(monkeypatch: pytest.MonkeyPatch, written: str, said: str) -> None:
+    monkeypatch.setenv("MAILQ_BOUNCE_ADDRESS", written)
+    with pytest.raises(Misconfigured) as told:
+        settings.load()
+    assert "bounce_address: " in str(told.value)
+    assert said in str(told.value)
+
+
+def test_a_relay_log_is_of_no_use_without_a_bounce_address(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MAILQ_DOUBT__POSTFIX_LOG", "/var/log/mail.log")
+    with pytest.raises(Misconfigured, match=r"doubt\.postfix_log needs bounce_address"):
+        settings.load()
+    monkeypatch.setenv("MAILQ_BOUNCE_ADDRESS", "bounces@example.com")
+    assert settings.load().doubt.postfix_log == Path("/var/log/mail.log")
