@@ -11,6 +11,7 @@ from mailq import __version__, bootstrap, telemetry
 from mailq.core.batch import Owner
 from mailq.core.lease import LeaseTerms
 from mailq.core.server import Place, State
+from mailq.engine.guard import Guard
 from mailq.engine.restarter import Restarter
 from mailq.errors import MailqError
 from mailq.settings import Settings
@@ -20,7 +21,7 @@ from mailq.transports.journal import boot_id
 from mailq.transports.server_lock import ServerLock, lock_path, run_path
 from workers.addresses import addresses
 from workers.entrance import Entrant, enter
-from workers.signboard import Signboard
+from workers.signboard import Signboard, pulse_path
 
 log = telemetry.logger(__name__)
 
@@ -63,9 +64,11 @@ class Membership:
     def _join(cls, database: Database, settings: Settings, slots: Mapping[str, int], lock: ServerLock) -> Self:
         entrant = Entrant(settings.server_name, _place(settings, lock), __version__, slots, lock)
         started = enter(database, entrant, lease_terms(settings))
+        bootstrap.guard(settings, database).note(settings.server_name, started.lease.beat)
         board_path = _run_path(settings, f"{started.lease.incarnation}.board")
         for former in board_path.parent.glob(_run_path(settings, "*.board").name):
             former.unlink(missing_ok=True)
+            pulse_path(former).unlink(missing_ok=True)
         board = Signboard.create(board_path)
         board.show_life()
         board.grant(started.lease)
@@ -80,8 +83,9 @@ class Membership:
     @property
     def owner(self) -> Owner:
         """The owner that the calling process claims batches as, now."""
-        incarnation = self.incarnation
-        return Owner(self.server_id, incarnation, f"{self.settings.server_name}#{incarnation}/{os.getpid()}")
+        lease = self.board.lease
+        incarnation = lease.incarnation
+        return Owner(self.server_id, incarnation, f"{self.settings.server_name}#{incarnation}/{os.getpid()}", lease.beat)
 
     def may_send(self, incarnation: int) -> bool:
         """Whether messages may begin, and final dots leave, under a claim of this incarnation."""
@@ -91,6 +95,7 @@ class Membership:
         """Take over what former starts of this server left leased. What cannot be done now is done at the warden's next look."""
         database = bootstrap.database(self.settings, application=f"mailq main {self.settings.server_name}")
         try:
+            _look_for_a_restore(bootstrap.guard(self.settings, database))
             reclaimed = Restarter(database).former_incarnations(self.server_id, self.incarnation)
             log.info("server.took_over", server=self.settings.server_name, reclaimed=reclaimed)
         except MailqError as error:
@@ -122,6 +127,13 @@ class Membership:
 def lease_terms(settings: Settings) -> LeaseTerms:
     """The spans of this server's lease."""
     return LeaseTerms(settings.lease.ttl, settings.lease.heartbeat, settings.lease.margin)
+
+
+def _look_for_a_restore(guard: Guard) -> None:
+    guard.check()
+    found = guard.standing()
+    if found is not None:
+        log.error("server.sends_nothing", since=found.since, why=found.why, do="mailqctl db accept-restore")
 
 
 def _place(settings: Settings, lock: ServerLock) -> Place:

@@ -49,6 +49,11 @@ def boottime_s() -> float:
     return time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
+def pulse_path(board: Path) -> Path:
+    """The file beside a board whose time a health check reads. The board's own tells nothing: every write through a mapping moves it."""
+    return board.with_suffix(".pulse")
+
+
 class Signboard:
     """The mapping is inherited by the worker processes when they fork; the warden opens the file.
 
@@ -66,6 +71,7 @@ class Signboard:
         # A former board of this name may still be mapped by somebody: theirs stays theirs.
         path.unlink(missing_ok=True)
         path.write_bytes(bytes(_SIZE))
+        pulse_path(path).touch()
         return cls.open(path)
 
     @classmethod
@@ -109,10 +115,10 @@ class Signboard:
         return self._stamp(_MAIN_AT)
 
     def show_life(self) -> None:
-        """Stamp the main process's life, and touch the file: a health check reads it in the file's time."""
+        """Stamp the main process's life, here and in the time of a file that a health check reads."""
         self._set_stamp(_MAIN_AT)
         with suppress(FileNotFoundError):
-            os.utime(self.path)
+            os.utime(pulse_path(self.path))
 
     @property
     def warden_seen_s(self) -> float:
@@ -124,8 +130,9 @@ class Signboard:
         self._set_stamp(_WARDEN_AT)
 
     def take_down(self) -> None:
-        """Remove the file; processes that map it still read it."""
+        """Remove the files; processes that map the board still read it."""
         self.path.unlink(missing_ok=True)
+        pulse_path(self.path).unlink(missing_ok=True)
 
     def _stamp(self, place: int) -> float:
         nanoseconds: int = _STAMP.unpack_from(self._mapped, place)[0]

@@ -1,10 +1,7 @@
 """docker-compose.yml and the Dockerfile, held to what the code calls things. No container engine is needed."""
 
-import os
 import re
 import shlex
-import subprocess
-import sys
 from datetime import timedelta
 from importlib.util import find_spec
 from pathlib import Path
@@ -20,6 +17,8 @@ from mailq.broker import names
 from mailq.cli import main
 from mailq.settings import Settings
 from tests.architecture.tree import ROOT, files, named
+from workers.membership import _run_path
+from workers.signboard import pulse_path
 
 COMPOSE_TEXT = (ROOT / "docker-compose.yml").read_text()
 COMPOSE: dict[str, Any] = yaml.safe_load(COMPOSE_TEXT)
@@ -112,15 +111,15 @@ def test_a_health_check_asks_something_that_is_there(name: str) -> None:
     assert {"interval", "timeout", "retries", "start_period"} <= set(check)
 
 
-def test_the_workers_health_is_read_where_its_board_hangs() -> None:
-    """The image's home, the board's directory and ending."""
+def test_the_workers_health_is_read_where_its_pulse_is_felt() -> None:
+    """The image's home, the directory and ending of the file that the pulse touches."""
     home = re.search(r"MAILQ_HOME=(\S+)", DOCKERFILE)
     words = SERVICES["worker"]["healthcheck"]["test"][1]
     assert home
-    board = _board(home[1])
+    pulse = _pulse(home[1])
 
-    assert str(board.parent) in words
-    assert f"'*{board.suffix}'" in words
+    assert str(pulse.parent) in words
+    assert f"'*{pulse.suffix}'" in words
     assert home[1] in SERVICES["worker"]["volumes"]
 
 
@@ -236,14 +235,9 @@ def test_what_the_image_copies_is_what_the_builder_is_given() -> None:
     assert not any(named(path).startswith("requirements/") and path.name not in {"run.txt", "dev.txt"} for path in files())
 
 
-def _board(home: str) -> Path:
-    # In a process of its own: importing `workers` makes a Celery app and hangs its steps on Celery.
-    imports = "from mailq.settings import Settings; from workers.membership import _run_path"
-    asked = f"{imports}; print(_run_path(Settings(home={home!r}), '3.board'))"
-    environment = {**os.environ, "MAILQ_REDIS_URL": "redis://localhost"}
-    said = subprocess.run([sys.executable, "-c", asked], cwd=ROOT, env=environment, capture_output=True, text=True, check=True)
+def _pulse(home: str) -> Path:
     assert '.board")' in (ROOT / "workers/membership.py").read_text()
-    return Path(said.stdout.strip())
+    return pulse_path(_run_path(Settings(home=Path(home)), "3.board"))
 
 
 def _filled(value: object) -> str:

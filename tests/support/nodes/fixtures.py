@@ -1,7 +1,7 @@
 """Fixtures of the node tests; a conftest imports them by name. Where pytest-celery has a fixture of the same name, this one stands in."""
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -125,7 +125,14 @@ def start_server(node_supervisor: Supervisor, broker: Broker, database_url: str,
     """
 
     def start(
-        server_id: str = "one", *, concurrency: int = 2, queues: str = "mailq.bulk", wait: bool = True, **settings: object
+        server_id: str = "one",
+        *,
+        home: str | None = None,
+        concurrency: int = 2,
+        queues: str = "mailq.bulk",
+        wait: bool = True,
+        options: Sequence[str] = (),
+        **settings: object,
     ) -> WorkerServer:
         urls = {"database_url": database_url, "redis_url": broker.url, "relay_url": sink.url}
         chosen = {
@@ -133,11 +140,12 @@ def start_server(node_supervisor: Supervisor, broker: Broker, database_url: str,
         }
         launched = ServerContainer.launch(
             node_supervisor,
-            tmp_path / server_id,
+            tmp_path / (home or server_id),
             name=server_id,
             queues=queues,
             concurrency=concurrency,
             settings=chosen,
+            options=options,
         )
         node = WorkerServer(launched)
         return node.wait_ready() if wait else node

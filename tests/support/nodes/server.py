@@ -2,7 +2,7 @@
 
 import signal
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -29,12 +29,20 @@ class ServerContainer(CeleryWorkerContainer):
 
     @classmethod
     def launch(
-        cls, supervisor: Supervisor, home: Path, *, name: str, queues: str, concurrency: int, settings: Mapping[str, str]
+        cls,
+        supervisor: Supervisor,
+        home: Path,
+        *,
+        name: str,
+        queues: str,
+        concurrency: int,
+        settings: Mapping[str, str],
+        options: Sequence[str] = (),
     ) -> "ServerContainer":
         """Start a server in a home of its own."""
         home.mkdir(parents=True, exist_ok=True)
         # The vendor's command is `celery -A app worker …`.
-        words = ["-Q", queues, "-c", str(concurrency), "-n", f"{name}@%h", "--without-mingle", "--without-gossip"]
+        words = ["-Q", queues, "-c", str(concurrency), "-n", f"{name}@%h", "--without-mingle", "--without-gossip", *options]
         argv = [sys.executable, "-m", "celery", "-A", "workers", "worker", *words]
         env = {**bare_environment(), **settings, "MAILQ_HOME": str(home), "PYTHONPATH": str(ROOT), "PGGSSENCMODE": "disable"}
         return cls(NodeProcess(supervisor, f"server-{name}", argv, env, home), name, queues)
