@@ -23,6 +23,7 @@ _RELAY_TIMEOUT_S = 5.0
 def of_database(chosen: Settings) -> Iterator[Finding]:
     """The server, its clock, its room for connections, the schema, and who works on it."""
     from mailq import bootstrap
+    from mailq.cli import checks_servers
     from mailq.store import health, revision
 
     database = bootstrap.database(chosen, application="mailqctl doctor")
@@ -43,6 +44,7 @@ def of_database(chosen: Settings) -> Iterator[Finding]:
         if chosen.redis_url is not None:
             yield from _memory(chosen, database)
         yield from _lanes(database)
+        yield from checks_servers.of_migration_list(chosen, database)
     finally:
         database.close()
 

@@ -120,7 +120,7 @@ def test_a_worker_hands_on_what_stands_behind_the_dashes(mailqctl: Command, monk
     assert done.code == 0, done.err
     (words,) = became
     assert words[0] == sys.executable
-    assert words[words.index("-Q") + 1] == "mailq.bulk"
+    assert words[words.index("-Q") + 1] == "mailq.bulk,mailq.upkeep"
     assert words[-2:] == ["--loglevel", "WARNING"]
 
 
@@ -130,7 +130,7 @@ def test_a_worker_serves_every_lane_unless_told_otherwise() -> None:
     words = command(chosen, [*Lane], 2)
 
     assert words[:5] == ["-m", "celery", "-A", "workers", "worker"]
-    assert words[words.index("-Q") + 1] == "mailq.transactional,mailq.normal,mailq.bulk"
+    assert words[words.index("-Q") + 1] == "mailq.transactional,mailq.normal,mailq.bulk,mailq.upkeep"
     assert words[words.index("-n") + 1] == "mail-1-8851@%h"
     assert words[words.index("-c") + 1] == "2"
     assert {"--without-mingle", "--without-gossip", "-E"} <= set(words)
