@@ -19,6 +19,7 @@ COMMANDS = {
     "mailing": Entry("mailq.cli.mailing:mailing", "Submit, watch and steer mailings."),
     "history": Entry("mailq.cli.history:history", "Show every mail that one address got or did not get."),
     "worker": Entry("mailq.cli.worker:worker", "Start a worker server."),
+    "server": Entry("mailq.cli.server:server", "See and steer worker servers."),
     "db": Entry("mailq.cli.db:db", "Migrate the database, or check that it fits."),
     "up": Entry("mailq.cli.up:up", "Run PostgreSQL, Redis and a mail sink here."),
     "down": Entry("mailq.cli.down:down", "Stop the local stack of this home."),
