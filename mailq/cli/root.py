@@ -16,6 +16,7 @@ NOBODY_READS = 141
 
 COMMANDS = {
     "demo": Entry("mailq.cli.demo:demo", "Send a mailing through a local stack and count it twice."),
+    "prove": Entry("mailq.cli.prove:prove", "Inflict faults on a real stack and compare the books with the relay's."),
     "mailing": Entry("mailq.cli.mailing:mailing", "Submit, watch and steer mailings."),
     "history": Entry("mailq.cli.history:history", "Show every mail that one address got or did not get."),
     "worker": Entry("mailq.cli.worker:worker", "Start a worker server."),
