@@ -1,6 +1,6 @@
 """Renews a server's lease, and takes a new incarnation when it has run out."""
 
-from collections.abc import Callable
+from typing import Protocol
 
 from mailq import telemetry
 from mailq.core.lease import LeaseTerms
@@ -18,7 +18,15 @@ MISSED_PULSES = 3
 RETRY_SHARE = 5
 """After a failure the next try comes within this share of a heartbeat."""
 
-Told = Callable[[int], None]
+
+class Marks(Protocol):
+    """See `workers.marking.Marking`."""
+
+    def granted(self, beat: int, *, before: int) -> None:
+        """Take note of a renewal, before anybody acts on it."""
+
+    def replaced(self) -> None:
+        """Look why the row of this server is not its own any more."""
 
 
 class Renewal:
@@ -35,20 +43,20 @@ class Renewal:
         *,
         server_id: int,
         lock: str,
-        after: Told = lambda _: None,
+        marks: Marks,
     ) -> None:
         """What renews the lease of a server.
 
         Args:
             lock: the nonce of its lock file: while the row names it, the row is this server's.
-            after: told the row's beat after every acknowledged renewal.
+            marks: told of every acknowledged renewal.
         """
         self._database = database
         self._board = board
         self._terms = terms
         self._server_id = server_id
         self._lock = lock
-        self._after = after
+        self._marks = marks
 
     def beat(self) -> bool:
         """Renew once, if the main process shows life; whether all is well, so that the next heartbeat is soon enough."""
@@ -89,6 +97,7 @@ class Renewal:
         with self._database.begin() as tx:
             taken = fleet.rejoin(tx, self._server_id, lock=self._lock, ttl=self._terms.ttl)
         if taken is None:
+            self._marks.replaced()
             log.error("server.replaced", server_id=self._server_id, incarnation=former, todo="give every server an id of its own")
             self._board.say_stop()
             return
@@ -97,5 +106,6 @@ class Renewal:
         self._grant(Lease(incarnation, self._terms.deadline_s(asked_at), beat))
 
     def _grant(self, lease: Lease) -> None:
+        # Worker processes compare what they claim with the beat that the board shows.
+        self._marks.granted(lease.beat, before=self._board.lease.beat)
         self._board.grant(lease)
-        self._after(lease.beat)

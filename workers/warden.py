@@ -11,13 +11,14 @@ import sys
 from pathlib import Path
 
 from mailq import bootstrap, settings, telemetry
-from mailq.engine.restarter import Restarter
 from mailq.errors import MailqError
 from mailq.settings import Settings
 from mailq.store import leader
 from mailq.store.database import Database, KeptConnection
 from workers import lifeline
 from workers.chores import Chores
+from workers.hands import Hands
+from workers.marking import Marking
 from workers.membership import lease_terms
 from workers.renewal import RETRY_SHARE, Renewal
 from workers.signboard import Signboard
@@ -39,13 +40,17 @@ class Warden:
         self._main_pid = main_pid
         self._database = bootstrap.database(chosen, application=f"mailq warden {chosen.server_name}")
         self._renewals = _renewals(chosen)
-        self._renewal = Renewal(KeptConnection(self._renewals), board, lease_terms(chosen), server_id=server_id, lock=lock)
+        self._marking = Marking(bootstrap.guard(chosen, self._database), chosen.server_name)
+        self._renewal = Renewal(
+            KeptConnection(self._renewals), board, lease_terms(chosen), server_id=server_id, lock=lock, marks=self._marking
+        )
         self._chores = self._make_chores()
 
     def run(self) -> None:
         """Until the main process ends."""
         every_s = self._settings.lease.heartbeat.total_seconds()
         self._chores.start()
+        self._marking.start()
         while True:
             self._board.show_warden()
             well = self._renewal.beat()
@@ -62,7 +67,7 @@ class Warden:
 
     def _make_chores(self) -> Chores:
         upkeep = bootstrap.upkeep(self._settings, self._database)
-        hands = _FormerOnly(self._database, self._server_id)
+        hands = Hands(self._settings, self._database, server_id=self._server_id, main_pid=self._main_pid)
         return Chores(
             self._board,
             hands,
@@ -88,29 +93,6 @@ class Warden:
                 leader.resign(tx, ROLE, holder=self._name)
         except MailqError as error:
             log.warning("warden.resign_failed", error=str(error))
-
-
-class _FormerOnly:
-    """Takes over what former starts of this server left, and nothing else."""
-
-    def __init__(self, database: Database, server_id: int) -> None:
-        self._restarter = Restarter(database)
-        self._server_id = server_id
-
-    def look(self, incarnation: int) -> None:
-        """Nothing to look at yet."""
-
-    def former_incarnations(self, incarnation: int) -> int:
-        """Reclaim what earlier starts left leased."""
-        return self._restarter.former_incarnations(self._server_id, incarnation)
-
-    def listed(self, incarnation: int) -> int:
-        """Nobody."""
-        return 0
-
-    def silent(self, incarnation: int) -> int:
-        """Nobody."""
-        return 0
 
 
 def _renewals(chosen: Settings) -> Database:

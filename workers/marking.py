@@ -1,0 +1,54 @@
+"""Keeps a server's renewals outside the database, so that a restored one is noticed; a thread, because Redis may be slow or away."""
+
+import threading
+
+from mailq import telemetry
+from mailq.engine.guard import Guard
+from mailq.errors import MailqError
+
+log = telemetry.logger(__name__)
+
+
+class Marking:
+    """Told every renewal at once, and marks the last one as soon as it can."""
+
+    def __init__(self, guard: Guard, server: str) -> None:
+        self._guard = guard
+        self._server = server
+        self._last = 0
+        self._news = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="marking", daemon=True)
+
+    def start(self) -> None:
+        """Begin; it ends with its process."""
+        self._thread.start()
+
+    def granted(self, beat: int, *, before: int) -> None:
+        """Take note of a renewal, before anybody acts on it.
+
+        What the same server was granted before is at hand, so a database that has forgotten stops sending here and now.
+
+        Raises:
+            Unavailable: the database does not answer.
+        """
+        if beat <= before:
+            self._guard.forgotten(f"renewal {before:,} of server {self._server} was acknowledged, and now {beat:,} is granted")
+        self._last = beat
+        self._news.set()
+
+    def replaced(self) -> None:
+        """This server's row is somebody else's: another start has taken it, or the database knows one of old."""
+        try:
+            self._guard.check()
+        except MailqError as error:
+            log.warning("guard.cannot_look", error=str(error))
+
+    def _run(self) -> None:
+        while self._news.wait():
+            self._news.clear()
+            try:
+                self._guard.note(self._server, self._last)
+            except MailqError as error:
+                log.warning("guard.renewal_not_noted", server=self._server, error=str(error))
+            except Exception:
+                log.exception("guard.renewal_not_noted", server=self._server)
