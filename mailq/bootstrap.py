@@ -12,8 +12,9 @@ from mailq.core.batch import Owner
 from mailq.core.migration_list import MigrationList
 from mailq.core.restart import Known
 from mailq.core.retry import RetryPolicy
+from mailq.engine.custody import Custody
 from mailq.engine.dispatcher import Dispatcher, RingPolicy
-from mailq.engine.executor import Executor, Progress, WorkPolicy
+from mailq.engine.executor import Executor, Memory, Progress, WorkPolicy
 from mailq.engine.guard import Guard
 from mailq.engine.letters import LetterPress
 from mailq.engine.ports import Wire
@@ -22,12 +23,15 @@ from mailq.engine.rest import RelayRest
 from mailq.engine.restarter import Restarter
 from mailq.engine.stopping import Stopping
 from mailq.engine.takeover import Takeover, TakeoverPolicy
+from mailq.engine.testimony import Testimony
 from mailq.engine.upkeep import Upkeep
+from mailq.engine.watch import BEYOND_THE_LONGEST_WAIT, Watch, WatchPolicy
 from mailq.errors import Misconfigured
 from mailq.settings import Settings, required
 from mailq.store import installation
 from mailq.store.database import Database
-from mailq.transports.journal import boot_id
+from mailq.transports.journal import JournalFile, boot_id
+from mailq.transports.journals import FileJournals
 from mailq.transports.marks_file import FileMarks
 from mailq.transports.postfix_log import PostfixLog
 from mailq.transports.server_lock import lock_path, proves_dead
@@ -95,6 +99,26 @@ def takeover(settings: Settings, database: Database, *, server_id: int, restarte
     return Takeover(database, restarter, dispatcher, policy)
 
 
+def watch(
+    settings: Settings,
+    database: Database,
+    *,
+    server_id: int,
+    restarter: Restarter,
+    dispatcher: Dispatcher,
+    kill: Callable[[int], bool],
+) -> Watch:
+    """What looks after the worker processes of a server; `kill` ends one by its pid."""
+    relay = settings.relay
+    policy = WatchPolicy(
+        server_id=server_id,
+        patience=max(relay.connect_timeout, relay.command_timeout, relay.dot_timeout) + BEYOND_THE_LONGEST_WAIT,
+        boottime_s=Clock().monotonic,
+        kill=kill,
+    )
+    return Watch(database, restarter, dispatcher, journals(settings, database), policy)
+
+
 def proven_dead(server: Known) -> bool:
     """Whether a server of this host is dead for certain, by its lock file; of others it proves nothing."""
     if not (server.lock and server.home and server.boot_id == boot_id()):
@@ -105,6 +129,18 @@ def proven_dead(server: Known) -> bool:
 def journal_directory(settings: Settings) -> Path:
     """Where the servers of this home keep their journals, and their marks beside them."""
     return settings.home.absolute() / "journal"
+
+
+def journals(settings: Settings, database: Database) -> FileJournals:
+    """The journals of worker processes on this host."""
+    with database.begin() as tx:
+        return FileJournals(settings.home, installation.uuid(tx))
+
+
+def restarter(settings: Settings, database: Database) -> Restarter:
+    """What reclaims the batches of processes that are gone, and hears what their journals tell."""
+    found = journals(settings, database)
+    return Restarter(database, found, retry_policy(settings), testimony=Testimony(database), leftovers=found)
 
 
 def guard(settings: Settings, database: Database) -> Guard:
@@ -141,31 +177,47 @@ def executor(
     settings: Settings,
     database: Database,
     *,
-    owner: Owner,
+    owner: Callable[[], Owner],
     stopping: Callable[[], bool],
     dispatcher: Dispatcher,
+    may_send: Callable[[int], bool] = lambda _: True,
+    memory: Memory | None = None,
     wire: Wire | None = None,
     progress: Progress = lambda _: None,
 ) -> Executor:
-    """A worker process's hands. Made in the process that will use them: nothing of it survives a fork."""
+    """A worker process's hands. Made in the process that will use them: nothing of it survives a fork.
+
+    Args:
+        owner: whom to claim as, now.
+        may_send: whether the lease of an incarnation holds.
+        memory: what notices that the database has forgotten.
+    """
     clock = Clock()
     with database.begin() as tx:
-        secret = installation.secret(tx)
-    dice = random.Random()
+        secret, uuid = installation.secret(tx), installation.uuid(tx)
+    dice, home = random.Random(), journal_directory(settings)
+    custody = Custody(
+        restarter(settings, database),
+        Testimony(database),
+        lambda incarnation: JournalFile.create(home, database=uuid, incarnation=incarnation),
+    )
     return Executor(
         database,
         wire or smtp_wire(settings),
         LetterPress(secret, domain=settings.message_id_domain, clock=clock.monotonic, bounce_address=settings.bounce_address),
         dispatcher,
         RelayRest(first=settings.relay.rest, longest=settings.relay.max_rest, clock=clock),
-        owner=owner,
+        custody=custody,
         policy=WorkPolicy(
             retry=retry_policy(settings),
             work_for=settings.batch.work_for,
             stopping=Stopping(stopping, grace=settings.stop_grace, clock=clock),
             jitter=lambda: dice.uniform(-1, 1),
             clock=clock,
+            owner=owner,
+            may_send=may_send,
         ),
+        memory=memory or Memory(),
         loop_factory=loop_factory(),
         progress=progress,
     )

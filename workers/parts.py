@@ -9,8 +9,8 @@ from celery import current_task, signals
 
 from mailq import bootstrap
 from mailq.clock import Clock
-from mailq.engine.executor import Executor
-from mailq.engine.restarter import Restarter
+from mailq.engine.executor import Executor, Memory
+from mailq.engine.takeover import Takeover
 from workers import lifecycle
 
 
@@ -19,13 +19,13 @@ class Parts:
     """What the tasks call."""
 
     executor: Executor
-    restarter: Restarter
+    takeover: Takeover
 
     def take_over(self) -> str:
-        """Reclaim what former incarnations of this server left leased."""
-        membership = lifecycle.membership()
-        taken = self.restarter.former_incarnations(membership.server_id, membership.incarnation)
-        return f"{taken} batches reclaimed"
+        """Take over what former incarnations of this server left leased, and the servers on its migration list that are not alive."""
+        incarnation = lifecycle.membership().incarnation
+        former, others = self.takeover.former_incarnations(incarnation), self.takeover.listed(incarnation)
+        return f"reclaimed {former} batches of former incarnations and {others} of other servers"
 
 
 def parts() -> Parts:
@@ -37,15 +37,26 @@ def parts() -> Parts:
 def _of_process(pid: int) -> Parts:
     membership = lifecycle.membership()
     database = bootstrap.database(membership.settings, application=f"mailq worker {pid}")
+    dispatcher = bootstrap.dispatcher(membership.settings, database)
+    guard = bootstrap.guard(membership.settings, database)
     executor = bootstrap.executor(
         membership.settings,
         database,
-        owner=membership.owner,
+        owner=lambda: membership.owner,
+        may_send=membership.may_send,
+        memory=Memory(claimed=guard.claimed, forgotten=guard.forgotten),
         stopping=lambda: membership.board.says_stop,
-        dispatcher=bootstrap.dispatcher(membership.settings, database),
+        dispatcher=dispatcher,
         progress=Progress(Clock()).report,
     )
-    return Parts(executor, Restarter(database))
+    takeover = bootstrap.takeover(
+        membership.settings,
+        database,
+        server_id=membership.server_id,
+        restarter=bootstrap.restarter(membership.settings, database),
+        dispatcher=dispatcher,
+    )
+    return Parts(executor, takeover)
 
 
 @signals.worker_process_shutdown.connect

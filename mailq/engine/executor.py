@@ -11,16 +11,17 @@ from mailq import telemetry
 from mailq.clock import Clock
 from mailq.core.batch import Claim, Owner, State, Tally
 from mailq.core.retry import RetryPolicy
+from mailq.engine.custody import Custody, NoJournal
 from mailq.engine.dispatcher import Dispatcher
+from mailq.engine.dots import Dots
 from mailq.engine.feed import WindowFeed
 from mailq.engine.ledger import RECONNECT_EVERY_S, Ledger
 from mailq.engine.letters import LetterPress
-from mailq.engine.ports import Wire
+from mailq.engine.ports import Journal, Wire
 from mailq.engine.rest import RelayRest
-from mailq.engine.restarter import Restarter
 from mailq.engine.stopping import Stopping
-from mailq.engine.window import Pass, PassPolicy
-from mailq.errors import LeaseLost, Unavailable
+from mailq.engine.window import Pass, PassPolicy, Reason
+from mailq.errors import BooksForgotten, LeaseLost, MailqError, Unavailable
 from mailq.store import batches, content, deliveries
 from mailq.store.content import MailingFacts
 from mailq.store.database import Database, KeptConnection
@@ -31,7 +32,14 @@ log = telemetry.logger(__name__)
 RECONNECT_TIMES = 600
 """How often to ask for what we hold before it is left to the next start: five minutes."""
 
+JOURNAL_REST = timedelta(seconds=30)
+"""A batch whose dots could not be noted waits this long: others may have a disk that is well."""
+
 Progress = Callable[[str], None]
+
+
+def _log_forgotten(why: str) -> None:
+    log.error("database.has_forgotten", why=why)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +48,8 @@ class WorkPolicy:
 
     Attributes:
         work_for: a batch is handed back after this much work, so that no claim lasts for ever.
+        owner: whom to claim as, now: another incarnation, once the lease has run out and a new one was granted.
+        may_send: whether the lease of this incarnation holds.
         stopping: whether the process should come to an end.
         jitter: a number in [-1, 1] for every retry.
     """
@@ -49,6 +59,21 @@ class WorkPolicy:
     stopping: Stopping
     jitter: Callable[[], float]
     clock: Clock
+    owner: Callable[[], Owner]
+    may_send: Callable[[int], bool] = lambda _: True
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """What is kept outside the database, by which it is noticed that the database has forgotten.
+
+    Attributes:
+        claimed: told of every claim before its first delivery begins.
+        forgotten: told once why nothing is sent any more.
+    """
+
+    claimed: Callable[[Claim], None] = lambda _: None
+    forgotten: Callable[[str], None] = _log_forgotten
 
 
 class Executor:
@@ -62,8 +87,9 @@ class Executor:
         dispatcher: Dispatcher,
         rest: RelayRest,
         *,
-        owner: Owner,
+        custody: Custody,
         policy: WorkPolicy,
+        memory: Memory = Memory(),
         loop_factory: Callable[[], asyncio.AbstractEventLoop] | None = None,
         progress: Progress = lambda _: None,
     ) -> None:
@@ -73,10 +99,11 @@ class Executor:
         self._press = press
         self._dispatcher = dispatcher
         self._rest = rest
-        self._owner = owner
+        self._custody = custody
         self._policy = policy
+        self._memory = memory
+        self._forgotten = False
         self._progress = progress
-        self._restarter = Restarter(database)
         self._runner = asyncio.Runner(loop_factory=loop_factory)
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="ledger")
 
@@ -87,87 +114,133 @@ class Executor:
         """
         if self._policy.stopping.asked:
             return "this worker is stopping"
+        if self._forgotten:
+            return "the database has forgotten what was committed to it: this worker sends nothing more"
         try:
             return self._claim_and_work(batch_id)
         except Unavailable as error:
             log.warning("batch.unanswered", batch_id=batch_id, error=str(error))
             self._let_go_once_back()
             return f"the database did not answer: {error}"
+        except NoJournal as error:
+            log.error("journal.failed", batch_id=batch_id, error=str(error))
+            return str(error)
+        except BooksForgotten as error:
+            return self._stop_for_good(error)
         except Exception:
             # Whatever it was, no further ring need come for what this process holds.
             self._let_go_once_back()
             raise
+
+    def _stop_for_good(self, error: BooksForgotten) -> str:
+        """The journal is kept as it is: it may know more than the database."""
+        self._forgotten = True
+        try:
+            self._memory.forgotten(str(error))
+        except Unavailable as away:
+            log.error("database.has_forgotten", why=str(error), not_noted=str(away))
+        return str(error)
 
     def _let_go_once_back(self) -> None:
         """Reclaim what the books say this process holds: a claim or a release whose reply was lost may have taken place, and no
         further ring need come to remind us. A row that our own lost transaction still locks is asked for again."""
         for _ in range(RECONNECT_TIMES):
             try:
-                if not self._restarter.of_process(self._owner.process):
+                if self._custody.settle():
                     return
             except Unavailable as error:
                 log.warning("executor.waits_for_database", error=str(error))
+            except BooksForgotten as error:
+                self._stop_for_good(error)
+                return
             if self._policy.stopping.asked:
                 return
             time.sleep(RECONNECT_EVERY_S)
 
     def _claim_and_work(self, batch_id: int) -> str:
-        self._restarter.of_process(self._owner.process)
+        owner = self._policy.owner()
+        journal = self._custody.enter(owner)
+        if journal is None:
+            return "nothing claimed: what this process held before is locked"
         with self._database.begin() as tx:
-            held = batches.claim(tx, batch_id, owner=self._owner)
+            held = batches.claim(tx, batch_id, owner=owner, journal=journal.nonce, relay=self._wire.relay)
             if held is None:
                 return "nothing to claim"
             facts = content.of_mailing(tx, held.mailing_id)
             works = deliveries.worklist(tx, held)
+        self._custody.hold(held)
         log.info("batch.claimed", batch_id=batch_id, fence=held.fence, deliveries=len(works))
         try:
-            return self._work(held, facts, works)
+            return self._work(held, facts, works, journal)
         except LeaseLost as lost:
             log.warning("batch.lease_lost", batch_id=lost.batch_id, fence=lost.fence)
+            self._custody.lost(held)
+            self._custody.settle()
             return "the lease was lost"
         finally:
             self._dispatcher.top_up(facts.lane)
 
     def close(self) -> None:
-        """End the sessions politely, the loop and the thread."""
+        """End the sessions politely, the loop and the thread, and the journal if the books know all that it says."""
         self._runner.run(self._wire.close())
         self._runner.close()
+        if not self._forgotten:
+            try:
+                self._custody.leave()
+            except (MailqError, OSError) as error:
+                log.warning("journal.left_behind", error=str(error))
         self._thread.shutdown()
         self._books.close()
 
-    def _work(self, held: Claim, facts: MailingFacts, works: list[Work]) -> str:
+    def _work(self, held: Claim, facts: MailingFacts, works: list[Work], journal: Journal) -> str:
         ledger = Ledger(self._books, held, relay=self._wire.relay, give_up=lambda: self._policy.stopping.overdue)
+        try:
+            self._memory.claimed(held)
+        except BooksForgotten as error:
+            said = self._stop_for_good(error)
+            self._close(ledger, None)
+            return said
         rest = self._rest.left
         if rest is not None:
-            return self._described(facts, held, Tally(), ledger.close(rest=rest), "the relay rests")
-        run = self._pass(ledger, facts, works)
+            return self._described(facts, held, Tally(), self._close(ledger, rest), "the relay rests")
+        run = self._pass(ledger, facts, works, journal)
         reason = self._runner.run(run.run())
-        state = ledger.close(rest=self._rest_after(run))
+        state = self._close(ledger, self._rest_after(run))
         if run.error is not None:
             raise run.error
         log.info("batch.released", batch_id=held.batch_id, fence=held.fence, state=state, reason=reason)
-        return self._described(facts, held, run.total, state, str(run.fault or ""))
+        return self._described(facts, held, run.total, state, _why(run, reason))
 
-    def _pass(self, ledger: Ledger, facts: MailingFacts, works: list[Work]) -> Pass:
+    def _close(self, ledger: Ledger, rest: timedelta | None) -> State:
+        state = ledger.close(rest=rest)
+        self._custody.closed(ledger.held)
+        return state
+
+    def _pass(self, ledger: Ledger, facts: MailingFacts, works: list[Work], journal: Journal) -> Pass:
         held, policy = ledger.held, self._policy
+        may_send, incarnation = policy.may_send, held.owner.incarnation
+        feed = WindowFeed(
+            self._press.maker(facts, held.first_claimed_at),
+            lambda: may_send(incarnation),
+            Dots(journal, held.batch_id, held.fence),
+        )
+        terms = PassPolicy(
+            retry=policy.retry,
+            started_at=facts.started_at,
+            work_for=policy.work_for,
+            stopping=policy.stopping,
+            jitter=policy.jitter,
+            clock=policy.clock,
+        )
+        progress = self._progress
         return Pass(
-            ledger,
-            self._wire,
-            WindowFeed(self._press.maker(facts, held.first_claimed_at)),
-            works,
-            PassPolicy(
-                retry=policy.retry,
-                started_at=facts.started_at,
-                work_for=policy.work_for,
-                stopping=policy.stopping,
-                jitter=policy.jitter,
-                clock=policy.clock,
-            ),
-            thread=self._thread,
-            progress=lambda total: self._progress(_counters(total)),
+            ledger, self._wire, feed, works, terms, thread=self._thread, progress=lambda total: progress(_counters(total))
         )
 
     def _rest_after(self, run: Pass) -> timedelta | None:
+        if run.journal_error is not None:
+            log.error("journal.failed", error=str(run.journal_error))
+            return JOURNAL_REST
         fault = run.fault or run.error
         if fault is not None:
             log.warning("relay.rests", relay=self._wire.relay, fault=str(fault))
@@ -180,6 +253,14 @@ class Executor:
     def _described(facts: MailingFacts, held: Claim, total: Tally, state: State, why: str) -> str:
         done = f"{facts.name!r} batch {held.number}/{facts.num_batches} {state}: {_counters(total)}"
         return f"{done} ({why})" if why else done
+
+
+def _why(run: Pass, reason: Reason) -> str:
+    if run.journal_error is not None:
+        return f"the journal cannot be written: {run.journal_error}"
+    if reason is Reason.LEASE_RAN_OUT:
+        return "the lease ran out"
+    return str(run.fault or "")
 
 
 def _counters(total: Tally) -> str:

@@ -107,6 +107,24 @@ class LeftBehind:
     records: Sequence[Record] | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Leftover:
+    """The journal of a dead process that lies about: `records` is None where it proves nothing."""
+
+    nonce: str
+    records: Sequence[Record] | None
+
+
+class Leftovers(Protocol):
+    """The journals that dead processes left in this server's home."""
+
+    def leftovers(self) -> Sequence[Leftover]:
+        """All of them; none whose process lives."""
+
+    def remove(self, nonce: str) -> None:
+        """Remove one, when all that it says is in the books."""
+
+
 class Journals(Protocol):
     """The journals of other processes, as far as they are at hand on this host."""
 

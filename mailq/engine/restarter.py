@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sqlalchemy import Connection
 
@@ -11,8 +11,9 @@ from mailq.core.batch import Claim, State
 from mailq.core.journal import Evidence, Record, TornJournal, evidence
 from mailq.core.retry import RetryPolicy
 from mailq.engine.aftermath import finish_mailing
-from mailq.engine.ports import Journal, Journals, LeftBehind
+from mailq.engine.ports import Journal, Journals, LeftBehind, Leftovers
 from mailq.engine.reclaiming import Case, Reclaimed, reclaim
+from mailq.engine.testimony import Testimony
 from mailq.errors import BooksDiffer
 from mailq.store import leases
 from mailq.store.database import Database, KeptConnection, Transactions
@@ -34,36 +35,61 @@ class NoJournals:
 
 @dataclass(frozen=True, slots=True)
 class Own:
-    """What a process knows of itself: the name of its journal, and its records; None if it cannot read them."""
+    """What a process knows of itself.
+
+    Attributes:
+        nonce: the name of its journal.
+        records: what stands in it; None if it cannot be read.
+        held: the claim it has worked under, if any. Its journal proves nothing about another one.
+    """
 
     nonce: str
     records: Sequence[Record] | None
+    held: Claim | None = None
 
     @classmethod
-    def of(cls, journal: Journal) -> "Own":
+    def of(cls, journal: Journal, held: Claim | None) -> "Own":
         """Read the calling process's own journal."""
         try:
-            return cls(journal.nonce, journal.records())
+            return cls(journal.nonce, journal.records(), held)
         except (OSError, TornJournal) as error:
             log.error("journal.unreadable", journal=journal.nonce, error=str(error))
-            return cls(journal.nonce, None)
+            return cls(journal.nonce, None, held)
+
+    def proves(self, case: Case) -> bool:
+        """Whether its records say what became of a batch."""
+        claim = case.claim
+        return self.held is not None and (self.held.batch_id, self.held.fence) == (claim.batch_id, claim.fence)
 
 
 class Restarter:
     """Reclaims batches. The fence rises with each reclaim, so a process wrongly believed dead does no harm.
 
+    Former incarnations and dead processes leave journals behind; what these know besides is told, and the files removed.
     A batch whose process lives, by the lock of its journal, is left to it, unless its server was retired. Callers ring for what
     became ready.
     """
 
-    def __init__(self, database: Database, journals: Journals | None = None, retry: RetryPolicy | None = None) -> None:
+    def __init__(
+        self,
+        database: Database,
+        journals: Journals | None = None,
+        retry: RetryPolicy | None = None,
+        *,
+        testimony: Testimony | None = None,
+        leftovers: Leftovers | None = None,
+    ) -> None:
         self._database = database
         self._journals = journals or NoJournals()
         self._retry = retry or RetryPolicy()
+        self._testimony = testimony
+        self._leftovers = leftovers
 
     def former_incarnations(self, server_id: int, incarnation: int) -> int:
         """Reclaim what earlier starts of a server left leased; how many batches."""
-        return self._reclaim(self._cases(lambda tx: leases.before(tx, server_id, incarnation), _dead)).done
+        taken = self._reclaim(self._cases(lambda tx: leases.before(tx, server_id, incarnation), _dead)).done
+        self._hear_leftovers()
+        return taken
 
     def own_incarnation(self, server_id: int, incarnation: int) -> int:
         """Reclaim what this start of a server has left leased, when its worker processes have ended; how many batches."""
@@ -76,7 +102,10 @@ class Restarter:
 
     def dead_processes(self, server_id: int, incarnation: int) -> int:
         """Reclaim what worker processes of this start of a server held that have died; how many batches. On their own host only."""
-        return self._reclaim(self._cases(lambda tx: leases.of_incarnation(tx, server_id, incarnation), _proven_dead)).done
+        taken = self._reclaim(self._cases(lambda tx: leases.of_incarnation(tx, server_id, incarnation), _proven_dead)).done
+        if taken:
+            self._hear_leftovers()
+        return taken
 
     def of_process(self, process: str, own: Own | None = None, *, vet: Callable[[Claim], None] = lambda _: None) -> int:
         """Reclaim what the books say the calling process holds, when it knows of nothing: a claim or a release whose reply was lost.
@@ -95,8 +124,19 @@ class Restarter:
         for one in found:
             vet(one.claim)
         left = {own.nonce: LeftBehind(records=own.records)} if own is not None else {}
-        reclaimed = self._reclaim(self._witnessed(found, _any, left))
+        cases = self._witnessed(found, _any, left)
+        if own is not None:
+            # A claim whose reply was lost has begun nothing; should one have, nobody knows what became of it.
+            cases = [
+                case if case.leased.journal != own.nonce or own.proves(case) else replace(case, known=None) for case in cases
+            ]
+        reclaimed = self._reclaim(cases)
         return len(found) - reclaimed.done - reclaimed.differ
+
+    def _hear_leftovers(self) -> None:
+        # After the batches that name them are reclaimed and committed: only then is a journal of no more use.
+        if self._testimony is not None and self._leftovers is not None:
+            self._testimony.of_leftovers(self._leftovers)
 
     def _cases(self, seen: Callable[[Connection], Sequence[Leased]], fit: "Fit") -> list[Case]:
         with self._database.begin() as tx:

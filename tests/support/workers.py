@@ -1,17 +1,19 @@
 """A worker process's hands without the process: the executor in the test's own thread, wired as bootstrap wires it."""
 
 import os
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
+from pathlib import Path
 
 from sqlalchemy import text
 
 from mailq import bootstrap
 from mailq.core.batch import Owner
 from mailq.engine.dispatcher import Dispatcher
-from mailq.engine.executor import Executor
+from mailq.engine.executor import Executor, Memory
 from mailq.engine.ports import Ring, Wire
 from mailq.settings import Settings
 from mailq.store.database import Database
@@ -33,13 +35,32 @@ class QuietDoorbell:
 
 
 @dataclass
+class Standing:
+    """What a signboard would show: whom to claim as, and whether the lease holds. A test changes it."""
+
+    owner: Owner
+    lease_holds: bool = True
+
+
+@dataclass
 class Hands:
-    """An executor and its owner, for one database and relay."""
+    """An executor and its standing, for one database and relay; its journals are in `settings.home`."""
 
     database: Database
     executor: Executor
-    owner: Owner
+    standing: Standing
     doorbell: QuietDoorbell
+    settings: Settings
+
+    @property
+    def owner(self) -> Owner:
+        """Whom it claims as."""
+        return self.standing.owner
+
+    @property
+    def journals(self) -> list[Path]:
+        """The journals in its home."""
+        return sorted((self.settings.home / "journal").glob("*.journal"))
 
     def work_until_idle(self) -> list[str]:
         """Work every batch that is ready, again and again, until none is."""
@@ -60,21 +81,35 @@ def hands(
     *,
     stopping: Callable[[], bool] = lambda: False,
     wire: Wire | None = None,
+    memory: Memory | None = None,
     name: str = "web1:8851",
+    home: Path | None = None,
     **changes: object,
 ) -> Iterator[Hands]:
     """Start a server's only worker process; `changes` are settings of the relay, as `dot_timeout=…`."""
+    with tempfile.TemporaryDirectory(prefix="mailq-home-") as temporary:
+        settings = _settings(home or Path(temporary), relay_url, changes)
+        with database.begin() as tx:
+            owner = make_owner(tx, name, pid=os.getpid())
+        standing, doorbell = Standing(owner), QuietDoorbell()
+        executor = bootstrap.executor(
+            settings,
+            database,
+            owner=lambda: standing.owner,
+            may_send=lambda incarnation: standing.lease_holds and incarnation == standing.owner.incarnation,
+            stopping=stopping,
+            dispatcher=Dispatcher(database, doorbell),
+            memory=memory,
+            wire=wire,
+        )
+        try:
+            yield Hands(database, executor, standing, doorbell, settings)
+        finally:
+            executor.close()
+
+
+def _settings(home: Path, relay_url: str, changes: dict[str, object]) -> Settings:
     batch = {"work_for": changes.pop("work_for", timedelta(minutes=5))}
     relay = {"sessions": 4, "rest": timedelta(milliseconds=1), "max_rest": timedelta(milliseconds=2), **changes}
     retry = {"first": timedelta(milliseconds=1), "longest": timedelta(milliseconds=1), "max_attempts": 3}
-    settings = Settings(relay_url=relay_url, relay=relay, retry=retry, batch=batch)
-    with database.begin() as tx:
-        owner = make_owner(tx, name, pid=os.getpid())
-    doorbell = QuietDoorbell()
-    executor = bootstrap.executor(
-        settings, database, owner=owner, stopping=stopping, dispatcher=Dispatcher(database, doorbell), wire=wire
-    )
-    try:
-        yield Hands(database, executor, owner, doorbell)
-    finally:
-        executor.close()
+    return Settings(home=home, relay_url=relay_url, relay=relay, retry=retry, batch=batch)
