@@ -12,7 +12,6 @@ from mailq.core.batch import Owner
 from mailq.core.lease import LeaseTerms
 from mailq.core.server import Place, State
 from mailq.engine.guard import Guard
-from mailq.engine.restarter import Restarter
 from mailq.errors import MailqError
 from mailq.settings import Settings
 from mailq.store import revision, servers
@@ -96,7 +95,7 @@ class Membership:
         database = bootstrap.database(self.settings, application=f"mailq main {self.settings.server_name}")
         try:
             _look_for_a_restore(bootstrap.guard(self.settings, database))
-            reclaimed = Restarter(database).former_incarnations(self.server_id, self.incarnation)
+            reclaimed = bootstrap.restarter(self.settings, database).former_incarnations(self.server_id, self.incarnation)
             log.info("server.took_over", server=self.settings.server_name, reclaimed=reclaimed)
         except MailqError as error:
             log.warning("server.takes_over_later", server=self.settings.server_name, error=str(error))
@@ -114,7 +113,7 @@ class Membership:
         database = bootstrap.database(self.settings, application=f"mailq main {self.settings.server_name}")
         try:
             incarnation = self.incarnation
-            reclaimed = Restarter(database).own_incarnation(self.server_id, incarnation)
+            reclaimed = bootstrap.restarter(self.settings, database).own_incarnation(self.server_id, incarnation)
             with database.begin() as tx:
                 servers.step(tx, self.server_id, incarnation, State.STOPPED)
             log.info("server.stopped", server=self.settings.server_name, incarnation=incarnation, reclaimed=reclaimed)
