@@ -91,14 +91,27 @@ class Membership:
         return self.board.may_send(incarnation)
 
     def take_over(self) -> None:
-        """Take over what former starts of this server left leased. What cannot be done now is done at the warden's next look."""
-        database = bootstrap.database(self.settings, application=f"mailq main {self.settings.server_name}")
+        """Take over what former starts of this server left leased, and the servers on its migration list that are not alive.
+
+        What cannot be done now is done at the warden's next look.
+        """
+        settings, name = self.settings, self.settings.server_name
+        database = bootstrap.database(settings, application=f"mailq main {name}")
         try:
-            _look_for_a_restore(bootstrap.guard(self.settings, database))
-            reclaimed = bootstrap.restarter(self.settings, database).former_incarnations(self.server_id, self.incarnation)
-            log.info("server.took_over", server=self.settings.server_name, reclaimed=reclaimed)
+            _look_for_a_restore(bootstrap.guard(settings, database))
+            takeover = bootstrap.takeover(
+                settings,
+                database,
+                server_id=self.server_id,
+                restarter=bootstrap.restarter(settings, database),
+                dispatcher=bootstrap.dispatcher(settings, database),
+            )
+            former, others = takeover.former_incarnations(self.incarnation), takeover.listed(self.incarnation)
+            log.info("server.took_over", server=name, former_incarnations=former, other_servers=others)
         except MailqError as error:
-            log.warning("server.takes_over_later", server=self.settings.server_name, error=str(error))
+            log.warning("server.takes_over_later", server=name, error=str(error))
+        except Exception:  # a mistake in here must not keep the server from its own work
+            log.exception("server.takes_over_later", server=name)
         finally:
             database.close()
 

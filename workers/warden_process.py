@@ -13,6 +13,7 @@ log = telemetry.logger(__name__)
 
 STOP_WITHIN_S = 5
 BOOTS_WITHIN_S = 30.0
+STARTS_APART_S = 1.0
 STANDS_STILL_S = 3.0
 """How much longer than a lease a warden may show no life: an attempt to connect may take so long."""
 
@@ -39,6 +40,8 @@ class WardenProcess:
         if process is None:
             return
         if process.poll() is not None:
+            if boottime_s() - self._started_s < STARTS_APART_S:
+                return
             log.warning("warden.died", pid=process.pid, code=process.returncode)
             self._replace(process)
         elif self._stands_still():
