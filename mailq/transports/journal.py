@@ -11,6 +11,7 @@ import secrets
 import struct
 import zlib
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Self
 
@@ -25,6 +26,7 @@ _STARTED, _ABANDONED, _REPLIED = (int(mark) for mark in (Mark.STARTED, Mark.ABAN
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 
+@cache
 def boot_id() -> str:
     """This boot of the host: what was written but not synced before another one may be gone."""
     return _BOOT_ID.read_text().strip()
