@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from mailq.cli import parts
-from mailq.cli.demo_ground import Ground, grounded
+from mailq.cli.demo_ground import Ground, grounded, with_two_servers
+from mailq.cli.demo_kill import agree, checks, counted, doubts_of, kill_document, print_kill, verdict
 from mailq.cli.mailing_submit import load_order
 from mailq.cli.mailing_watch import follow
 from mailq.cli.options import CONTEXT, examples, json_option
@@ -24,25 +25,33 @@ if TYPE_CHECKING:
 _BATCHES = 20
 
 
-@click.command(context_settings=CONTEXT, epilog=examples("demo", "demo --recipients 200000 --keep"))
+@click.command(context_settings=CONTEXT, epilog=examples("demo", "demo --kill", "demo --recipients 200000 --keep"))
 @click.option(
     "--recipients", type=click.IntRange(1, 50_000_000), metavar="N", help="Make up so many instead of examples/spring-sale.csv."
 )
 @click.option("--keep", is_flag=True, help="Leave everything running; `mailqctl down` stops it.")
+@click.option("--kill", is_flag=True, help="Two servers, one of which is killed with -9 in the middle of the mailing.")
 @json_option("Print the result as JSON.")
-def demo(*, recipients: int | None, keep: bool, as_json: bool) -> None:
+def demo(*, recipients: int | None, keep: bool, kill: bool, as_json: bool) -> None:
     """Send a mailing through a local stack and a mail sink, and count it twice. Exit code 0 only if both ledgers agree.
 
     Everything is real but the recipients: PostgreSQL, Redis, Celery workers, SMTP. Nothing leaves this machine.
+
+    With --kill the second server takes over by its migration list, and what was on the wire at that moment is in doubt: named, and
+    not sent again. Then the ledgers agree when all that was sent was accepted, and all that was accepted was sent or is in doubt.
     """
+    if kill and keep:
+        raise click.UsageError("--kill takes its stack down when it is over; leave out --keep")
     chosen = parts.load()
-    with grounded(chosen, keep=keep) as ground:
+    with with_two_servers(chosen) if kill else grounded(chosen, keep=keep) as ground:
         summary, comparison, seconds = _run(ground, recipients)
-        balanced = summary.mailing.state is State.FINISHED and summary.books.complete and comparison.agree
+        balanced = summary.mailing.state is State.FINISHED and summary.books.complete and agree(ground, comparison)
+        doubts = doubts_of(ground, summary)
         if as_json:
-            print_json(_document(summary, comparison, seconds, balanced=balanced))
+            print_json(_document(summary, comparison, seconds, balanced=balanced) | kill_document(ground, doubts))
         else:
             _print(ground, summary, comparison, seconds)
+            print_kill(ground, doubts)
         if ground.lasting:
             _say_how_it_goes_on(ground, summary)
     if not balanced:
@@ -52,7 +61,6 @@ def demo(*, recipients: int | None, keep: bool, as_json: bool) -> None:
 
 def _run(ground: Ground, recipients: int | None) -> "tuple[Summary, Comparison, float]":
     from mailq.engine.intake import open_source
-    from mailq.local import demo as demo_parts
 
     with _file(recipients) as file, parts.opened(ground.settings) as database:
         began = time.monotonic()
@@ -63,13 +71,13 @@ def _run(ground: Ground, recipients: int | None) -> "tuple[Summary, Comparison, 
         parts.ring(ground.settings, database, order.lane)
         say(f"mailing {submitted.public_id}: {submitted.books.num_profiles:,} recipients; Flower: {ground.flower or 'none'}")
         try:
-            summary = follow(database, submitted.public_id, lambda _: None, check=ground.check)
+            summary = follow(database, submitted.public_id, lambda _: None, check=checks(ground, database, submitted.public_id))
         except KeyboardInterrupt:
             say(f"\n{_left_behind(ground, submitted.public_id)}")
             raise
         seconds = time.monotonic() - began
         say("counting again at the sink")
-        return summary, demo_parts.count_twice(database, summary.mailing, ground.about), seconds
+        return summary, counted(ground, database, summary), seconds
 
 
 @contextmanager
@@ -120,7 +128,7 @@ def _print(ground: Ground, summary: "Summary", comparison: "Comparison", seconds
     print_line(f"  accepted      {comparison.num_accepted:,} mails, {comparison.num_doubled:,} addresses twice")
     print_line(f"  missing       {comparison.num_missing:,} that we count as sent")
     print_line(f"  surplus       {comparison.num_surplus:,} that we do not")
-    print_line("  both ledgers name the same addresses" if comparison.agree else "  THE LEDGERS DIFFER")
+    print_line(f"  {verdict(ground, comparison)}")
     for line in comparison.examples:
         print_line(f"    {clean(line)}")
     print_line("")

@@ -3,7 +3,7 @@
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -21,6 +21,7 @@ from mailq.settings import Settings
 if TYPE_CHECKING:
     from mailq.local.stack import Running
     from mailq.local.state import Facts
+    from mailq.local.takeover import Kill
 
 _FLOWER_WITHIN_S = 15.0
 _SEEN_WITHIN = timedelta(seconds=30)
@@ -33,12 +34,19 @@ class Ground:
     Attributes:
         lasting: whether it stays when the demo is over.
         check: raises if the demo cannot go on.
+        kill: what is done to one of two servers in the middle.
     """
 
     settings: Settings
     about: "Facts"
     lasting: bool
     check: Callable[[], None] = field(default=lambda: None)
+    kill: "Kill | None" = None
+
+    @property
+    def accepted_file(self) -> Path:
+        """The sink's own list."""
+        return Path(self.about.files["accepted"])
 
     @property
     def flower(self) -> str | None:
@@ -68,23 +76,53 @@ def grounded(chosen: Settings, *, keep: bool) -> Iterator[Ground]:
 
 
 @contextmanager
+def with_two_servers(chosen: Settings) -> Iterator[Ground]:
+    """A stack of the demo's own with two servers, the first of which is to be killed.
+
+    Raises:
+        Conflict: a stack runs here already.
+        MailqError: it does not start.
+    """
+    from mailq.local import demo as demo_parts
+    from mailq.local import takeover
+
+    with _started(chosen, (takeover.SLOW, *demo_parts.RULES)) as running:
+        say("starting two worker servers and Flower; the second has the first on its migration list")
+        bring_up(running, worker=False, flower=True)
+        first = takeover.start_two(running)
+        yield _wired(running, kill=takeover.Kill(running, first, say))
+
+
+@contextmanager
 def _own(chosen: Settings) -> Iterator[Ground]:
+    from mailq.local import demo as demo_parts
+
+    with _started(chosen, demo_parts.RULES) as running:
+        say("starting a worker server and Flower")
+        bring_up(running, worker=True, flower=True)
+        yield _wired(running)
+
+
+@contextmanager
+def _started(chosen: Settings, rules: Sequence[str]) -> "Iterator[Running]":
     from mailq.local import demo as demo_parts
     from mailq.local import stack
 
     say(f"starting PostgreSQL, Redis and a mail sink in {chosen.home}")
-    with stack.running(chosen, sink=stack.SinkOptions(rules=demo_parts.RULES)) as running:
+    with stack.running(chosen, sink=stack.SinkOptions(rules=rules)) as running:
         if "database_url" not in running.started:
             _refuse_somebody_elses(chosen)
         running.settings |= demo_parts.SETTINGS
-        say("starting a worker server and Flower")
-        bring_up(running, worker=True, flower=True)
-        wired = settings.load(
-            home=running.home, database_url=running.database_url, redis_url=running.redis_url, relay_url=running.relay_url
-        )
-        _wait_for_flower(running.addresses.get("flower"))
-        yield Ground(wired, running.describe(), lasting=False, check=_checked(running))
+        yield running
         say("stopping the stack")
+
+
+def _wired(running: "Running", kill: "Kill | None" = None) -> Ground:
+    wired = settings.load(
+        home=running.home, database_url=running.database_url, redis_url=running.redis_url, relay_url=running.relay_url
+    )
+    _wait_for_flower(running.addresses.get("flower"))
+    return Ground(wired, running.describe(), lasting=False, check=_checked(running), kill=kill)
 
 
 def _checked(running: "Running") -> Callable[[], None]:

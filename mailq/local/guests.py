@@ -21,6 +21,13 @@ def start_worker(running: Running, *, concurrency: int = 2) -> Child:
     return running.supervise(words, WORKER)
 
 
+def start_server(running: Running, name: str, port: int, *, migration_list: str = "", concurrency: int = 2) -> Child:
+    """Start one of several worker servers; its log has its port in its name."""
+    words = [sys.executable, "-m", "mailq", "worker", "--unchecked", "--concurrency", str(concurrency)]
+    env = {"MAILQ_SERVER_ID": name, "MAILQ_SERVER_PORT": str(port), "MAILQ_MIGRATION_LIST": migration_list}
+    return running.supervise(words, f"{WORKER}-{port}", env)
+
+
 def has_flower() -> bool:
     """Whether Flower is installed."""
     return find_spec("flower") is not None
