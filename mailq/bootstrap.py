@@ -17,7 +17,7 @@ from mailq.engine.dispatcher import Dispatcher, RingPolicy
 from mailq.engine.executor import Executor, Memory, Progress, WorkPolicy
 from mailq.engine.guard import Guard
 from mailq.engine.letters import LetterPress
-from mailq.engine.ports import Wire
+from mailq.engine.ports import Resolver, Wire
 from mailq.engine.relay_evidence import Evidence
 from mailq.engine.rest import RelayRest
 from mailq.engine.restarter import Restarter
@@ -33,7 +33,6 @@ from mailq.store.database import Database
 from mailq.transports.journal import JournalFile, boot_id
 from mailq.transports.journals import FileJournals
 from mailq.transports.marks_file import FileMarks
-from mailq.transports.postfix_log import PostfixLog
 from mailq.transports.server_lock import lock_path, proves_dead
 
 
@@ -73,18 +72,18 @@ def upkeep(settings: Settings, database: Database) -> Upkeep:
     return Upkeep(database, dispatcher(settings, database), doubts_wait=settings.lease.ttl)
 
 
-def evidence(settings: Settings, database: Database, log: Path) -> Evidence:
-    """What asks the log of a Postfix about deliveries in doubt.
+def evidence(settings: Settings, database: Database, relay: Resolver) -> Evidence:
+    """What asks a relay about deliveries in doubt, such as the log of a Postfix.
 
     Raises:
-        Misconfigured: mail is sent without a bounce address, so that the log knows no delivery by its sender.
+        Misconfigured: mail is sent without a bounce address, so that nobody knows a delivery by its sender.
     """
     if settings.bounce_address is None:
         raise Misconfigured(
             "no bounce_address: set MAILQ_BOUNCE_ADDRESS, as it was when the mails in doubt were sent; by the envelope sender "
             "that is made of it a delivery is found in the log"
         )
-    return Evidence(database, PostfixLog(log), settings.bounce_address, every=settings.lease.ttl / 2)
+    return Evidence(database, relay, settings.bounce_address, every=settings.lease.ttl / 2)
 
 
 def takeover(settings: Settings, database: Database, *, server_id: int, restarter: Restarter, dispatcher: Dispatcher) -> Takeover:

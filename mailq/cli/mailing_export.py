@@ -2,29 +2,22 @@
 
 import csv
 import os
-import re
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, TextIO
+from typing import TextIO
 
 import click
 
 from mailq.cli import parts
+from mailq.cli.message_ids import namer
 from mailq.cli.options import CONTEXT, Words, examples, json_option, reference_argument
 from mailq.cli.terminal import plain
 from mailq.core.delivery import State
 from mailq.errors import Unavailable
 
-if TYPE_CHECKING:
-    from sqlalchemy import Connection
-
-    from mailq.settings import Settings
-    from mailq.store.exports import Row
-
 COLUMNS = ("seq", "address", "state", "skip", "doubt", "attempts", "relay", "reply", "settled_at", "message_id")
-_DOMAIN_AT_THE_END = re.compile(r"@([A-Za-z0-9.-]+)>?\s*$")
 
 
 @click.command(
@@ -43,10 +36,10 @@ def export(*, reference: str, output: Path | None, states: tuple[str, ...], as_j
     with parts.opened(chosen) as database, _opened(output) as file, database.begin() as tx:
         mailing = mailings.find(tx, reference)
         write = _json_writer(file) if as_json else _csv_writer(file)
-        name = _namer(tx, mailing.id, chosen)
+        name = namer(tx, mailing.id, chosen)
         for row in exports.deliveries(tx, mailing.id):
             if not states or row.state in states:
-                write({**row._asdict(), "message_id": name(row)})
+                write({**row._asdict(), "message_id": name(row.seq) if row.attempts else None})
 
 
 @contextmanager
@@ -83,17 +76,3 @@ def _json_writer(file: TextIO) -> Callable[[dict[str, object]], None]:
 def _text(value: object) -> str:
     shown = plain(value) if not isinstance(value, (str, int)) else value
     return str(shown)
-
-
-def _namer(tx: "Connection", mailing_id: int, chosen: "Settings") -> "Callable[[Row], str | None]":
-    """The Message-ID of each delivery that was begun; None where its domain depends on the recipient."""
-    from mailq.core.message import message_id
-    from mailq.store import content, installation
-
-    sender = str(content.of_mailing(tx, mailing_id).content.get("sender", ""))
-    found = _DOMAIN_AT_THE_END.search(sender)
-    domain = chosen.message_id_domain or (found[1].lower() if found else None)
-    secret = installation.secret(tx)
-    if domain is None:
-        return lambda _: None
-    return lambda row: message_id(mailing_id, row.seq, secret, domain) if row.attempts else None

@@ -48,9 +48,7 @@ _EXAMPLES = examples(
 @click.option(
     "--doubt-policy",
     type=Words([*DoubtPolicy]),
-    default=DoubtPolicy.HOLD.value,
-    show_default=True,
-    help="What becomes of mails nobody can know about, after a crash.",
+    help="What becomes of mails nobody can know about, after a crash; default MAILQ_DOUBT__POLICY.",
 )
 @click.option("--batch-size", type=click.IntRange(1, 10_000), help="Recipients worked under one claim.")
 @click.option("--at", "scheduled_at", type=Moment(), help="Do not send before.")
@@ -73,7 +71,7 @@ def submit(
     name: str | None,
     key: str | None,
     lane: str,
-    doubt_policy: str,
+    doubt_policy: str | None,
     batch_size: int | None,
     scheduled_at: datetime | None,
     expires_at: datetime | None,
@@ -101,7 +99,7 @@ def submit(
         content=read_content(content_file, given | bodies, headers),
         key=key,
         lane=Lane(lane),
-        doubt_policy=DoubtPolicy(doubt_policy),
+        doubt_policy=DoubtPolicy(doubt_policy or chosen.doubt.policy),
         batch_size=batch_size or chosen.batch.size,
         scheduled_at=scheduled_at,
         expires_at=expires_at,

@@ -55,6 +55,15 @@ class PostfixLog:
     scanned: Scanned = field(default_factory=Scanned)
     _place: _Place = field(default_factory=_Place)
 
+    def require_readable(self) -> None:
+        """Look whether it can be read at all.
+
+        Raises:
+            Unavailable: it cannot.
+        """
+        with _told_in_words(self.path), _opened(self.path):
+            pass
+
     def queued(self, senders: Collection[str]) -> dict[str, str]:
         """Those of these envelope senders that Postfix had in its queue, with the queue's name for the message.
 
