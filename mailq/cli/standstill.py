@@ -38,8 +38,8 @@ def _of_running(mailing: "Mailing", books: Books, standing: "Standing") -> list[
     found = []
     if standing.forgotten is not None:
         found.append(_forgotten(standing.forgotten))
-    if not (books.complete or standing.num_ready or standing.num_leased or standing.num_waiting):
-        found.append(_unbalanced(mailing, books))
+    if books.num_profiles and not (standing.num_ready or standing.num_leased or standing.num_waiting):
+        found.append(_unfinished(mailing, books))
     if not standing.slots:
         found.append(f"no server is alive that serves the lane `{mailing.lane}`; start one with `mailqctl worker`")
     if standing.num_waiting and standing.next_due_at and not (standing.num_ready or standing.num_leased):
@@ -59,10 +59,10 @@ def _forgotten(found: "Forgotten") -> str:
     )
 
 
-def _unbalanced(mailing: "Mailing", books: Books) -> str:
-    left = f"{books.num_pending:,} pending and {books.num_deferred:,} deferred"
-    why = f"every batch is done, and yet the books count {left}: it cannot finish"
-    return f"{why}; `mailqctl mailing verify {mailing.public_id}` shows where they differ"
+def _unfinished(mailing: "Mailing", books: Books) -> str:
+    left = f" (they count {books.num_pending:,} pending and {books.num_deferred:,} deferred)" if not books.complete else ""
+    why = f"every batch is done; if it does not finish within seconds, its books and its deliveries differ{left}"
+    return f"{why}: `mailqctl mailing verify {mailing.public_id}` shows where"
 
 
 def _waiting(books: Books, standing: "Standing", due_at: datetime) -> str:

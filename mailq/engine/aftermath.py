@@ -5,12 +5,15 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
 
+from mailq import telemetry
 from mailq.core.batch import Claim, Left, State, after_pass
 from mailq.core.delivery import Skip
 from mailq.core.mailing import State as MailingState
 from mailq.errors import BooksDiffer
 from mailq.store import batches, deliveries, endings, recipients
 from mailq.store.database import Transactions, moment
+
+log = telemetry.logger(__name__)
 
 SKIP_THE_REST = {MailingState.CANCELLED: Skip.CANCELLED, MailingState.EXPIRED: Skip.EXPIRED}
 """Mailings that ended early, and what their unsent deliveries are skipped as."""
@@ -51,11 +54,17 @@ def require_books(held: Claim, pending: int, deferred: int, after: Aftermath) ->
         raise BooksDiffer(f"batch {held.batch_id}: counters say {counted}, deliveries {found} (pending, deferred)")
 
 
-def finish_mailing(database: Transactions, mailing_id: int, state: State) -> None:
-    """Finish the mailing if this was its last batch.
+def finish_mailing(database: Transactions, mailing_id: int, state: State) -> bool:
+    """Finish the mailing if this was its last batch; False if its books forbid it, which is logged as an alarm.
 
     A transaction of its own: in the one that releases, two last batches would not see each other.
     """
-    if state is State.FINISHED:
+    if state is not State.FINISHED:
+        return True
+    try:
         with database.begin() as tx:
             endings.finish_mailing(tx, mailing_id)
+    except BooksDiffer as error:
+        log.error("mailing.books_differ", mailing_id=mailing_id, error=str(error), do="mailqctl mailing verify")
+        return False
+    return True

@@ -1,12 +1,14 @@
 """The recurring work of the leading warden. Every step tolerates two leaders, and finds for itself what there is to do."""
 
+import time
 from collections.abc import Callable
 from datetime import timedelta
 
 from mailq import telemetry
+from mailq.core.batch import State
 from mailq.core.lease import LeaseTerms
 from mailq.engine import doubts
-from mailq.engine.aftermath import SKIP_THE_REST
+from mailq.engine.aftermath import SKIP_THE_REST, finish_mailing
 from mailq.engine.dispatcher import Dispatcher
 from mailq.errors import MailqError
 from mailq.store import batches, endings, partitions, recipients, schedule
@@ -16,6 +18,7 @@ log = telemetry.logger(__name__)
 
 PARTITIONS_AHEAD = 3
 BATCHES_A_TICK = 200
+COUNT_AGAIN_AFTER_S = 60
 _LEASE = LeaseTerms().ttl
 
 
@@ -31,6 +34,7 @@ class Upkeep:
         self._database = database
         self._dispatcher = dispatcher
         self._doubts_wait = doubts_wait
+        self._count_again_at_s: dict[int, float] = {}
 
     def tick(self) -> None:
         """Do every step once; a step that fails is logged and leaves the others their turn."""
@@ -85,5 +89,11 @@ class Upkeep:
 
     def _finish_overlooked(self) -> None:
         with self._database.begin() as tx:
-            for mailing_id in endings.overlooked(tx):
-                endings.finish_mailing(tx, mailing_id)
+            found = endings.overlooked(tx)
+        now = time.monotonic()
+        for mailing_id in found:
+            # One whose books differ is counted again, but not at every tick: it may be large.
+            if now >= self._count_again_at_s.get(mailing_id, 0) and not finish_mailing(
+                self._database, mailing_id, State.FINISHED
+            ):
+                self._count_again_at_s[mailing_id] = now + COUNT_AGAIN_AFTER_S
