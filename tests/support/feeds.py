@@ -29,6 +29,8 @@ class BookFeed:
         self.asked: list[int] = []
         self.may = True
         self.no_at: int | None = None
+        self.dots: list[tuple[int, bool]] = []
+        self.no_dot_at: int | None = None
         self._stock = deque(stock)
         self._again = again
         self._out: set[int] = set()
@@ -56,7 +58,9 @@ class BookFeed:
         return self.may and (self.no_at is None or len(self.asked) < self.no_at)
 
     def may_dot(self, letter: Letter) -> bool:
-        return self.may_send(letter)
+        may = self.may_send(letter) and (self.no_dot_at is None or len(self.dots) + 1 < self.no_dot_at)
+        self.dots.append((letter.seq, may))
+        return may
 
     def report(self, letter: Letter, outcome: Outcome) -> None:
         self._settle(letter)

@@ -10,8 +10,8 @@ from mailq.engine.ports import Letter, Wire
 from mailq.transports.discard import DiscardWire
 from mailq.transports.smtp import SmtpOptions, SmtpWire
 from tests.support.asynchronous import in_event_loop
-from tests.support.feeds import BookFeed, letters
-from tests.support.hostile import LOCK_STEP, hostile, well_behaved
+from tests.support.feeds import BookFeed, letter, letters
+from tests.support.hostile import EHLO, LOCK_STEP, hostile, well_behaved
 
 
 @asynccontextmanager
@@ -95,6 +95,36 @@ async def test_a_letter_is_asked_for_before_it_goes_out(making: Making):
         await wire.close()
 
     assert set(feed.asked) == set(feed.outcomes)
+
+
+@every_wire
+@in_event_loop
+async def test_every_dot_has_been_asked_for_and_a_letter_refused_then_comes_back(making: Making):
+    async with making() as wire:
+        feed = BookFeed(letters(50))
+        feed.no_dot_at = 20
+        await wire.carry(feed)
+        await wire.close()
+
+    assert feed.balanced
+    assert set(feed.outcomes) == {seq for seq, may in feed.dots if may}
+    refused = [seq for seq, may in feed.dots if not may]
+    assert refused
+    assert set(refused) <= set(feed.given_back)
+
+
+@pytest.mark.parametrize("ehlo", [EHLO, LOCK_STEP], ids=["pipelined", "in lock-step"])
+@in_event_loop
+async def test_the_relay_has_seen_the_dots_that_were_allowed_and_no_other(ehlo: bytes):
+    async with hostile(well_behaved, ehlo=ehlo) as relay:
+        wire = SmtpWire(SmtpOptions("127.0.0.1", relay.port, sessions=4))
+        feed = BookFeed(letter(seq, b"Subject: %d\r\n\r\nworld\r\n" % seq) for seq in range(1, 51))
+        feed.no_dot_at = 20
+        await wire.carry(feed)
+        await wire.close()
+
+    seen = [int(body.split()[1]) for body in relay.bodies]
+    assert sorted(seen) == sorted(seq for seq, may in feed.dots if may)
 
 
 @every_wire
