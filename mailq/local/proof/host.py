@@ -26,6 +26,7 @@ class Host:
         next_clock: variables that give its next start another clock than the machine's.
         ending: until when an orderly stop may last.
         num_ended: how often the server ended by itself; as a service manager would, we start it again.
+        num_cut_short: how often it had to be killed because its orderly stop took too long.
     """
 
     def __init__(
@@ -47,6 +48,7 @@ class Host:
         self.ending: float | None = None
         self.start_at: float | None = None
         self.num_ended = 0
+        self.num_cut_short = 0
         self._supervisor = supervisor
         self._env = env
         self._processes = processes
@@ -125,8 +127,10 @@ class Host:
     def mind(self) -> None:
         """Look after it: a stop that lasts too long is cut short, and a server that has ended by itself is started again."""
         now = time.monotonic()
-        if self.ending is not None and now > self.ending:
+        if self.ending is not None and now > self.ending and self.up:
+            self.num_cut_short += 1
             self.kill()
+            self.start_at = now
         if self.child is not None and not self.up:
             if not self.child.stopped:
                 self.num_ended += 1

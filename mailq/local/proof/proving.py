@@ -45,11 +45,13 @@ class Result:
     Attributes:
         violation: the first thing that must not be, in words; None if all is well.
         num_ended: how often a server ended by itself, and was started again.
+        num_cut_short: how often one had to be killed because its orderly stop took too long.
     """
 
     tally: Tally
     violation: list[str] | None = None
     num_ended: int = 0
+    num_cut_short: int = 0
 
 
 @dataclass
@@ -93,7 +95,9 @@ class Proof:
         return self._result(self._find_late_mail())
 
     def _result(self, violation: list[str] | None) -> Result:
-        return Result(self.tally, violation, sum(host.num_ended for host in self._ground.hosts))
+        hosts = self._ground.hosts
+        ended, cut_short = sum(host.num_ended for host in hosts), sum(host.num_cut_short for host in hosts)
+        return Result(self.tally, violation, ended, cut_short)
 
     def _round(self, faults: Sequence[Fault]) -> list[str] | None:
         """Faults, calm, and the comparison; what must not be, in words."""

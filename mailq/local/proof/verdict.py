@@ -98,6 +98,8 @@ def _judge(verdict: Verdict, ledger: Ledger, about: _Address) -> None:
         kind = Breach.LOST if len(wanted) > len(booked) else Breach.DOUBLED
         verdict.breach(kind, f"{address}: given {len(wanted)} times, in our books {len(booked)} times")
         ledger.note(kind, _read(accepted[0]) if accepted else None)
+    if not wanted and not booked:
+        verdict.breach(Breach.UNBALANCED, f"{address}: accepted, and no mailing has it")
     if not booked:
         return
     state, settled, resends = booked[0].split("\t")
