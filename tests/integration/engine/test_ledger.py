@@ -1,7 +1,5 @@
 """A COMMIT whose reply was lost either took place or did not, and the books are right in both cases."""
 
-from contextlib import contextmanager
-
 import pytest
 from sqlalchemy import text
 
@@ -11,36 +9,11 @@ from mailq.core.mailing import State as Mailing
 from mailq.engine.ledger import Ledger
 from mailq.errors import BooksDiffer, LeaseLost, Unavailable
 from mailq.store import batches, mailings
-from mailq.store.database import Database
 from mailq.store.deliveries import Settled
+from tests.support.faulty import FaultyDatabase
 from tests.support.mailings import make_mailing, make_owner, recount
 
 SENT = Change(State.SENT, reply="250 ok")
-
-
-class FaultyDatabase(Database):
-    """A database whose connection breaks when the next transaction commits: before it took place, or after.
-
-    `away` further transactions find it not answering.
-    """
-
-    breaks: str | None = None
-    away = 0
-
-    @contextmanager
-    def begin(self):
-        if self.breaks is None and self.away:
-            self.away -= 1
-            raise Unavailable("the database is away")
-        breaks, self.breaks = self.breaks, None
-        if breaks is None:
-            with super().begin() as tx:
-                yield tx
-            return
-        with self.engine.connect() as connection:
-            yield connection
-            (connection.commit if breaks == "after" else connection.rollback)()
-        raise Unavailable("the connection broke while committing")
 
 
 @pytest.fixture
