@@ -1,6 +1,7 @@
 """The main process's handle on its warden: started, not forked, replaced when it dies or stands still, and ended with it."""
 
 import os
+import signal
 import subprocess
 import sys
 from contextlib import suppress
@@ -31,7 +32,12 @@ class WardenProcess:
         membership = self._membership
         words = [str(membership.server_id), str(membership.main_pid), str(membership.board.path), membership.lock.nonce]
         self._started_s = boottime_s()
-        self._process = subprocess.Popen([sys.executable, "-m", "workers.warden", *words], stdin=subprocess.PIPE)
+        # The signals of the group may come while it is just starting: it is born deaf to them, and ignores them later.
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM, signal.SIGINT})
+        try:
+            self._process = subprocess.Popen([sys.executable, "-m", "workers.warden", *words], stdin=subprocess.PIPE)
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
         log.info("warden.started", pid=self._process.pid)
 
     def ensure(self) -> None:
