@@ -1,13 +1,11 @@
 """`mailing pause`, `resume`, `cancel` and `drop`."""
 
-import sys
-
 import click
 
 from mailq.cli import parts
+from mailq.cli.confirming import confirm
 from mailq.cli.options import CONTEXT, examples, reference_argument
 from mailq.cli.terminal import say
-from mailq.errors import BadInput
 
 
 @click.command(context_settings=CONTEXT, epilog=examples("mailing pause sale-42"))
@@ -41,7 +39,7 @@ def cancel(*, reference: str, yes: bool) -> None:
     """End a mailing for good; what has not begun is skipped. There is no way back."""
     from mailq.engine import steering
 
-    _confirm(f"cancel mailing {reference} for good?", yes=yes)
+    confirm(f"cancel mailing {reference} for good?", yes=yes)
     with parts.opened(parts.load(), checked=True) as database:
         cancelled = steering.cancel(database, reference)
     say(f"mailing {cancelled.public_id} is cancelled")
@@ -54,16 +52,7 @@ def drop(*, reference: str, yes: bool) -> None:
     """Delete a mailing whose load was never finished, with all that was loaded of it."""
     from mailq.engine import steering
 
-    _confirm(f"delete what was loaded of mailing {reference}?", yes=yes)
+    confirm(f"delete what was loaded of mailing {reference}?", yes=yes)
     with parts.opened(parts.load(), checked=True) as database:
         dropped = steering.drop(database, reference)
     say(f"mailing {dropped.public_id} is dropped")
-
-
-def _confirm(question: str, *, yes: bool) -> None:
-    """Ask a person; a script says `--yes`."""
-    if yes:
-        return
-    if not sys.stdin.isatty():
-        raise BadInput("this cannot be undone: say --yes")
-    click.confirm(question, abort=True, err=True)
