@@ -44,7 +44,7 @@ def _of_process(pid: int) -> Parts:
         database,
         owner=lambda: membership.owner,
         may_send=membership.may_send,
-        memory=Memory(claimed=guard.claimed, forgotten=guard.forgotten),
+        memory=Memory(claimed=guard.claimed, forgotten=guard.forgotten, life=guard.life),
         stopping=lambda: membership.board.says_stop,
         dispatcher=dispatcher,
         progress=Progress(Clock()).report,

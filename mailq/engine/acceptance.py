@@ -45,11 +45,13 @@ def accept(database: Database, *, actor: str, pause: bool = False) -> Accepted:
         Conflict: nothing has stopped the sending.
     """
     with database.begin() as tx:
-        found = installation.forgotten(tx, lock=True)
-        if found is None:
-            raise Conflict("this database has forgotten nothing: there is no restore to accept")
-        stepped = [mailings.step(tx, each.mailing.id, State.PAUSED) for each in _running(tx)] if pause else []
+        _require_forgotten(installation.forgotten(tx))
+    # A transaction of its own, because nobody who holds the rows of servers may wait for those of mailings.
+    stepped = _pause_running(database) if pause else []
+    with database.begin() as tx:
+        found = _require_forgotten(installation.forgotten(tx, lock=True))
         beats.end_leases(tx)
+        beats.void_journals(tx)
         installation.accept(tx)
         details = {"since": found.since.isoformat(), "why": found.why, "paused": [each.public_id for each in stepped]}
         audit.note(tx, actor=actor, action=ACTION, details=details)
@@ -57,5 +59,13 @@ def accept(database: Database, *, actor: str, pause: bool = False) -> Accepted:
     return Accepted(found, stepped)
 
 
-def _running(tx: Connection) -> list[Summary]:
-    return [each for each in unfinished(tx) if each.mailing.state is State.RUNNING]
+def _require_forgotten(found: installation.Forgotten | None) -> installation.Forgotten:
+    if found is None:
+        raise Conflict("this database has forgotten nothing: there is no restore to accept")
+    return found
+
+
+def _pause_running(database: Database) -> list[Mailing]:
+    with database.begin() as tx:
+        running = [each.mailing.id for each in unfinished(tx) if each.mailing.state is State.RUNNING]
+        return [mailings.step(tx, mailing_id, State.PAUSED) for mailing_id in running]

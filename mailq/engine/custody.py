@@ -120,6 +120,14 @@ class Custody:
         self._journal = self._owner = None
         return True
 
+    def begin_anew(self) -> None:
+        """Drop the journal and all memory: the database has forgotten what they are about, and an operator has accepted that."""
+        if self._journal is not None:
+            self._journal.close(remove=True)
+        self._journal = self._owner = self._held = None
+        self._lost.clear()
+        self._closed.clear()
+
     def _opened(self, owner: Owner) -> Journal:
         try:
             return self._open(owner.incarnation)

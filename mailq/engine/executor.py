@@ -70,10 +70,12 @@ class Memory:
     Attributes:
         claimed: told of every claim before its first delivery begins.
         forgotten: told once why nothing is sent any more.
+        life: the name of this life of the books. With another one an operator has accepted that the database has forgotten.
     """
 
     claimed: Callable[[Claim], None] = lambda _: None
     forgotten: Callable[[str], None] = _log_forgotten
+    life: Callable[[], str] = lambda: "the only one"
 
 
 class Executor:
@@ -103,6 +105,7 @@ class Executor:
         self._policy = policy
         self._memory = memory
         self._forgotten = False
+        self._life: str | None = None
         self._progress = progress
         self._runner = asyncio.Runner(loop_factory=loop_factory)
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="ledger")
@@ -114,9 +117,10 @@ class Executor:
         """
         if self._policy.stopping.asked:
             return "this worker is stopping"
-        if self._forgotten:
-            return "the database has forgotten what was committed to it: this worker sends nothing more"
         try:
+            self._heed_a_new_life()
+            if self._forgotten:
+                return "the database has forgotten what was committed to it: nothing is sent until an operator has accepted that"
             return self._claim_and_work(batch_id)
         except Unavailable as error:
             log.warning("batch.unanswered", batch_id=batch_id, error=str(error))
@@ -131,6 +135,15 @@ class Executor:
             # Whatever it was, no further ring need come for what this process holds.
             self._let_go_once_back()
             raise
+
+    def _heed_a_new_life(self) -> None:
+        """What this process remembers of another life counts no more: an operator has accepted what the database has forgotten."""
+        life = self._memory.life()
+        if self._life not in {None, life}:
+            log.info("executor.begins_anew")
+            self._custody.begin_anew()
+            self._forgotten = False
+        self._life = life
 
     def _stop_for_good(self, error: BooksForgotten) -> str:
         """The journal is kept as it is: it may know more than the database."""

@@ -63,7 +63,7 @@ class Guard:
         Raises:
             Unavailable: the database does not answer.
         """
-        marks = self._marks(self._life())
+        marks = self._marks(self.life())
         # Read after the marks: what was renewed in between is in the database first.
         with self._database.begin() as tx:
             return behind(marks, beats.of_servers(tx))
@@ -74,7 +74,7 @@ class Guard:
         Raises:
             Unavailable: the database does not answer.
         """
-        life = self._life()
+        life = self.life()
         kept = self._marks(life).get(server)
         if kept is not None and kept.beat >= beat:
             self._suspect(server, kept, beat)
@@ -91,7 +91,7 @@ class Guard:
             BooksForgotten: this claim of the batch, or a later one, was made before. Hand it back and send nothing.
             Unavailable: the database does not answer.
         """
-        life = self._life()
+        life = self.life()
         kept = max(self._claimed.pop((life, held.batch_id), 0), self._kept_before(life, held))
         if len(self._claimed) >= REMEMBERED:
             del self._claimed[next(iter(self._claimed))]
@@ -123,6 +123,15 @@ class Guard:
         with self._database.begin() as tx:
             return installation.forgotten(tx)
 
+    def life(self) -> str:
+        """The name of this life of the books; asked every time, because an accepted restore begins a new one.
+
+        Raises:
+            Unavailable: the database does not answer.
+        """
+        with self._database.begin() as tx:
+            return installation.uuid(tx)
+
     def _suspect(self, server: str, kept: Mark, beat: int) -> None:
         with self._database.begin() as tx:
             now = beats.of_servers(tx).get(server, 0)
@@ -137,11 +146,6 @@ class Guard:
         except Unavailable as error:
             log.warning("guard.keeper_away", error=str(error))
             return 0
-
-    def _life(self) -> str:
-        # Asked every time: an accepted restore begins a new one.
-        with self._database.begin() as tx:
-            return installation.uuid(tx)
 
     def _marks(self, life: str) -> Marks:
         kept: list[Marks] = []
