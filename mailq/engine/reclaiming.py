@@ -20,6 +20,9 @@ from mailq.store.batches import Counted
 from mailq.store.deliveries import Settled
 from mailq.store.leases import Found, Leased, Open, Standing, Taking
 
+SETTLED_AT_ONCE = 100
+"""Without statistics each change is compared with each: the statement is made for a window, not for a thousand."""
+
 
 @dataclass(frozen=True, slots=True)
 class Case:
@@ -119,7 +122,10 @@ def _settle(tx: Connection, decided: Iterable[_Decided]) -> None:
 
     for (_, _, relay), group in groupby(sorted(decided, key=together), key=together):
         alike = list(group)
-        deliveries.settle(tx, alike[0].case.claim, [change for one in alike for change in one.settled], relay=relay or None)
+        settled = [change for one in alike for change in one.settled]
+        for start in range(0, len(settled), SETTLED_AT_ONCE):
+            some = settled[start : start + SETTLED_AT_ONCE]
+            deliveries.settle(tx, alike[0].case.claim, some, relay=relay or None)
 
 
 def _taking(tx: Connection, one: _Decided, standing: Standing) -> Taking:

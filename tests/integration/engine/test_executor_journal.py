@@ -1,0 +1,274 @@
+"""A worker process and its journal: no dot unnoted, none past the lease, and what was lost on the way is known afterwards."""
+
+import errno
+import os
+import signal
+import subprocess
+import sys
+import threading
+from contextlib import contextmanager
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from sqlalchemy import text
+
+from mailq.core.mailing import Books
+from mailq.engine.executor import Memory
+from mailq.engine.restarter import Restarter
+from mailq.errors import BooksForgotten, Unavailable
+from mailq.store import batches, mailings
+from mailq.transports.journal import JournalFile
+from tests.support.mailings import batch_row, make_mailing, make_owner, recount
+from tests.support.waiting import eventually
+from tests.support.workers import hands
+
+
+def books_of(database, made) -> Books:
+    with database.begin() as tx:
+        books = mailings.books(tx, made.id)
+        assert books.balanced
+        assert books == recount(tx, made.id)
+    return books
+
+
+def sent(database):
+    with database.begin() as tx:
+        return set(tx.execute(text("SELECT address FROM delivery WHERE state = 'sent'")).scalars())
+
+
+def in_doubt(database):
+    with database.begin() as tx:
+        return set(tx.execute(text("SELECT address FROM delivery WHERE state = 'in_doubt'")).scalars())
+
+
+@pytest.fixture
+def make(database):
+    def make(sizes):
+        with database.begin() as tx:
+            return make_mailing(tx, sizes)
+
+    return make
+
+
+@contextmanager
+def working(worker, batch_id):
+    """Work a batch in a thread; what it said."""
+    said: list[str] = []
+    thread = threading.Thread(target=lambda: said.append(worker.executor.work(batch_id)))
+    thread.start()
+    try:
+        yield said
+    finally:
+        thread.join(10)
+
+
+def fails(monkeypatch, note):
+    """The disk is full when a note of this kind is written."""
+
+    def full(*_):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(JournalFile, note, full)
+
+
+def test_the_claim_names_the_journal_and_the_relay_and_the_file_is_gone_in_the_end(database, sink, make):
+    made = make([5, 5])
+    with hands(database, sink.url) as worker:
+        worker.work_until_idle()
+        (journal,) = worker.journals
+        assert journal.stat().st_size == 128
+        with database.begin() as tx:
+            rows = {(row.journal, row.relay) for row in tx.execute(text("SELECT journal, relay FROM batch"))}
+        assert rows == {(journal.stem, sink.url.removeprefix("smtp://"))}
+        home = worker.settings.home
+    assert not list(home.glob("journal/*"))
+    assert books_of(database, made) == Books(num_profiles=10, num_sent=10)
+
+
+def test_a_lease_that_runs_out_between_mail_and_dot_lets_no_mail_out(database, sink, make):
+    sink.rules("at=rcpt delay=500ms")
+    made = make([20])
+    with hands(database, sink.url) as worker:
+        with working(worker, made.batches[0]) as said:
+            eventually(lambda: begun(database))
+            worker.standing.lease_holds = False
+        assert "the lease ran out" in said[0]
+    assert sink.accepted == []
+    assert books_of(database, made) == Books(num_profiles=20, num_pending=20)
+    with database.begin() as tx:
+        assert batch_row(tx, made.batches[0])["state"] == "ready"
+
+
+def begun(database):
+    with database.begin() as tx:
+        return tx.execute(text("SELECT watermark > 0 FROM batch")).scalar_one()
+
+
+def test_what_came_back_before_the_lease_ran_out_is_in_the_books(database, sink, make):
+    sink.rules("delay=20ms at=dot")
+    made = make([500])
+    with hands(database, sink.url) as worker, working(worker, made.batches[0]):
+        eventually(lambda: len(sink.accepted) > 20)
+        worker.standing.lease_holds = False
+    books = books_of(database, made)
+    assert books.num_sent == len(sink.accepted)
+    assert books.num_in_doubt == 0
+
+
+def test_a_new_incarnation_goes_on_with_a_journal_of_its_own(database, sink, make):
+    made = make([5, 5])
+    with hands(database, sink.url) as worker:
+        worker.executor.work(made.batches[0])
+        before = worker.journals
+        with database.begin() as tx:
+            worker.standing.owner = make_owner(tx, pid=os.getpid())
+        worker.executor.work(made.batches[1])
+        assert len(worker.journals) == 1
+        assert worker.journals != before
+    assert books_of(database, made) == Books(num_profiles=10, num_sent=10)
+
+
+def test_without_a_journal_nothing_is_claimed(database, sink, make, tmp_path):
+    made = make([5])
+    home = tmp_path / "home"
+    home.write_text("a file where the home should be")
+    with hands(database, sink.url, home=home) as worker:
+        assert "no journal can be written, so nothing is sent" in worker.executor.work(made.batches[0])
+    assert sink.accepted == []
+    with database.begin() as tx:
+        assert batch_row(tx, made.batches[0])["state"] == "ready"
+
+
+def test_a_disk_that_is_full_stops_every_dot_and_the_batch_waits(database, sink, make, monkeypatch):
+    made = make([20])
+    with hands(database, sink.url) as worker:
+        fails(monkeypatch, "started")
+        assert "the journal cannot be written: [Errno 28] No space left" in worker.executor.work(made.batches[0])
+    assert sink.accepted == []
+    assert books_of(database, made) == Books(num_profiles=20, num_pending=20)
+    with database.begin() as tx:
+        assert batch_row(tx, made.batches[0])["state"] == "waiting"
+
+
+@pytest.mark.parametrize("note", ["replied", "abandoned"])
+def test_a_disk_that_fills_up_later_loses_and_doubles_nothing(database, sink, make, monkeypatch, note):
+    # A 421 in answer to a dot: the letter was not accepted, and goes out again.
+    sink.rules("address=r3@* at=dot tempfail=421 4.3.2 going down times=1")
+    made = make([20])
+    with hands(database, sink.url) as worker:
+        with monkeypatch.context() as patched:
+            fails(patched, note)
+            worker.executor.work(made.batches[0])
+        with database.begin() as tx:
+            tx.execute(text("UPDATE batch SET state = 'ready', due_at = NULL WHERE state = 'waiting'"))
+        worker.work_until_idle()
+    assert len(sink.accepted_recipients) == len(set(sink.accepted_recipients))
+    assert sent(database) <= set(sink.accepted_recipients) <= sent(database) | in_doubt(database)
+    assert books_of(database, made).num_pending == 0
+
+
+@pytest.fixture
+def lossy(monkeypatch, database):
+    """Lose the reply to the next commit in which a function of the store has run; whether it takes effect is told."""
+
+    def lose(module, name, *, takes_effect):
+        real = getattr(module, name)
+
+        def once(tx, *args, **options):
+            result = real(tx, *args, **options)
+            (tx.commit if takes_effect else tx.rollback)()
+            monkeypatch.setattr(module, name, real)
+            raise Unavailable("the reply was lost")
+
+        monkeypatch.setattr(module, name, once)
+
+    return lose
+
+
+@pytest.mark.parametrize("takes_effect", [True, False])
+@pytest.mark.parametrize("statement", ["claim", "release"])
+def test_a_claim_or_a_release_whose_reply_is_lost_puts_nothing_in_doubt(database, sink, make, lossy, statement, takes_effect):
+    made = make([5])
+    with hands(database, sink.url) as worker:
+        lossy(batches, statement, takes_effect=takes_effect)
+        assert "did not answer" in worker.executor.work(made.batches[0])
+        worker.work_until_idle()
+    assert books_of(database, made) == Books(num_profiles=5, num_sent=5)
+    assert len(sink.accepted) == 5
+
+
+def test_what_was_taken_in_mid_pass_is_told_to_the_books_and_only_unanswered_dots_stay_in_doubt(database, sink, make):
+    sink.rules("delay=20ms at=dot")
+    made = make([500])
+    with hands(database, sink.url) as worker:
+        with working(worker, made.batches[0]) as said:
+            eventually(lambda: len(sink.accepted) > 20)
+            owner = worker.owner
+            eventually(lambda: Restarter(database).of_server(owner.server_id, owner.incarnation) == 1)
+        assert said == ["the lease was lost"]
+    books = books_of(database, made)
+    assert books.num_in_doubt <= 4
+    assert sent(database) <= set(sink.accepted_recipients) <= sent(database) | in_doubt(database)
+
+
+def test_a_process_that_finds_the_books_forgotten_sends_nothing_more(database, sink, make):
+    told: list[str] = []
+    made = make([5, 5])
+    with hands(database, sink.url, memory=Memory(forgotten=told.append)) as worker:
+        worker.executor.work(made.batches[0])
+        with database.begin() as tx:
+            tx.execute(text("UPDATE delivery SET state = 'pending', pass = 0, attempts = 0"))
+            tx.execute(text("UPDATE batch SET state = 'ready', fence = 0, ledger_no = 0, num_sent = 0, finished_at = NULL"))
+        said = [worker.executor.work(batch_id) for batch_id in made.batches]
+    assert "closed batch" in told[0]
+    assert said[0] == told[0]
+    assert said[1].startswith("the database has forgotten")
+    assert len(sink.accepted) == 5
+
+
+def test_a_claim_that_was_made_before_is_handed_back_unsent(database, sink, make):
+    told: list[str] = []
+
+    def claimed(_):
+        raise BooksForgotten("it was claimed before")
+
+    made = make([5])
+    with hands(database, sink.url, memory=Memory(claimed, told.append)) as worker:
+        assert worker.executor.work(made.batches[0]) == "it was claimed before"
+    assert (told, sink.accepted) == (["it was claimed before"], [])
+    assert books_of(database, made).num_pending == 5
+
+
+_PROGRAM = """
+import sys
+from pathlib import Path
+from mailq.store.database import Database
+from tests.support.workers import hands
+with hands(Database(sys.argv[1]), sys.argv[2], home=Path(sys.argv[3])) as worker:
+    print(worker.executor.work(int(sys.argv[4])))
+"""
+
+
+def test_a_process_killed_in_the_middle_leaves_only_unanswered_dots_in_doubt(database, database_url, sink, make, tmp_path):
+    sink.rules("delay=5ms at=dot")
+    made = make([1000])
+    arguments = [sys.executable, "-c", _PROGRAM, database_url, sink.url, str(tmp_path), str(made.batches[0])]
+    process = subprocess.Popen(arguments, cwd=Path(__file__).parents[3])
+    try:
+        eventually(lambda: len(sink.accepted) > 100, within=20)
+    finally:
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    with hands(database, sink.url, home=tmp_path, work_for=timedelta(minutes=1)) as worker:
+        owner = worker.owner
+        from mailq import bootstrap
+
+        assert bootstrap.restarter(worker.settings, database).former_incarnations(owner.server_id, owner.incarnation) == 1
+        assert books_of(database, made).num_in_doubt <= 4
+        sink.rules()
+        worker.work_until_idle()
+        assert len(worker.journals) == 1
+    assert sent(database) <= set(sink.accepted_recipients) <= sent(database) | in_doubt(database)
+    assert len(sink.accepted_recipients) == len(set(sink.accepted_recipients))
+    assert len(sent(database)) + len(in_doubt(database)) == 1000
