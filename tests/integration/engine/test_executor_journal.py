@@ -176,7 +176,7 @@ def lossy(monkeypatch, database):
         real = getattr(module, name)
 
         def once(tx, *args, **options):
-            result = real(tx, *args, **options)
+            real(tx, *args, **options)
             (tx.commit if takes_effect else tx.rollback)()
             monkeypatch.setattr(module, name, real)
             raise Unavailable("the reply was lost")
