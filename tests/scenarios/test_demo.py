@@ -21,6 +21,7 @@ from tests.support.waiting import eventually
 KEYS = [
     "mailing", "num_profiles", "num_sent", "num_errors", "num_skipped", "num_in_doubt", "accepted_by_sink", "balanced", "seconds",
 ]  # fmt: skip
+SESSIONS = 20
 
 Start = Callable[..., "subprocess.Popen[str]"]
 
@@ -88,6 +89,35 @@ def test_the_demo_ends_with_two_ledgers_that_agree_and_leaves_nothing_running(ma
     assert len(list((home / "sink" / "Maildir" / "new").iterdir())) == 4888
     assert not state.is_running(home)
     assert state.facts(home) is None
+
+
+@pytest.mark.timeout(300)
+def test_a_demo_with_a_kill_ends_with_balanced_books_and_names_who_is_in_doubt(mailqctl: Start, home: Path) -> None:
+    """One of two servers is killed in the middle; the other takes over by its migration list, and nobody gets two mails."""
+    shown: dict[str, Any] = json.loads(finished(mailqctl("demo", "--kill", "--json")))
+
+    assert list(shown)[: len(KEYS)] == KEYS
+    assert shown["balanced"] is True
+    assert (shown["num_profiles"], shown["num_errors"], shown["num_skipped"]) == (5000, 12, 100)
+    assert shown["num_sent"] + shown["num_in_doubt"] == 4888
+    assert shown["killed_after"] >= 5000 // 3
+    assert shown["batches_taken_over"] in {1, 2}
+    assert shown["taken_over_after_seconds"] < 30
+    # The journals tell what never left: at most what was in flight stays in doubt.
+    doubtful = {one["address"]: one["accepted_by_sink"] for one in shown["in_doubt"]}
+    assert 0 < len(doubtful) == shown["num_in_doubt"] <= 2 * SESSIONS
+    addresses = accepted(home, shown["mailing"])
+    assert len(addresses) == len(set(addresses)) == shown["num_sent"] + sum(doubtful.values())
+    assert not state.is_running(home)
+
+
+def test_a_kill_is_not_for_a_demo_that_stays(mailqctl: Start, home: Path) -> None:
+    process = mailqctl("demo", "--kill", "--keep")
+    _, err = process.communicate(timeout=60)
+
+    assert process.returncode == 2
+    assert "leave out --keep" in err
+    assert not state.is_running(home)
 
 
 @pytest.mark.timeout(400)
