@@ -46,6 +46,7 @@ class Chores:
         *,
         lead: Callable[[], bool],
         upkeep: Callable[[], None],
+        evidence: Callable[[], object] = lambda: None,
         look_every: timedelta,
         tick_every: timedelta,
     ) -> None:
@@ -54,6 +55,7 @@ class Chores:
         self._takeover = takeover
         self._lead = lead
         self._upkeep = upkeep
+        self._evidence = evidence
         self._look_every_s = look_every.total_seconds()
         self._tick_every_s = tick_every.total_seconds()
         self._look_at_s = self._tick_at_s = 0.0
@@ -86,6 +88,7 @@ class Chores:
             self._tick_at_s = now_s + self._tick_every_s
             self._try(lambda: self._takeover.former_incarnations(lease.incarnation), "former_incarnations")
             self._try(lambda: self._takeover.listed(lease.incarnation), "listed")
+            self._try(self._evidence, "evidence")  # before the leader applies policies
             self._try(lambda: self._lead_and_keep(lease), "upkeep")
 
     def _run(self) -> None:

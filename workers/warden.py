@@ -8,6 +8,7 @@ import os
 import select
 import signal
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from mailq import bootstrap, settings, telemetry
@@ -15,6 +16,7 @@ from mailq.errors import MailqError
 from mailq.settings import Settings
 from mailq.store import leader
 from mailq.store.database import Database, KeptConnection
+from mailq.transports.postfix_log import PostfixLog
 from workers import lifeline
 from workers.chores import Chores
 from workers.hands import Hands
@@ -74,9 +76,17 @@ class Warden:
             hands,
             lead=self._leads,
             upkeep=upkeep.tick,
+            evidence=self._evidence(),
             look_every=self._settings.lease.heartbeat,
             tick_every=self._settings.upkeep.every,
         )
+
+    def _evidence(self) -> Callable[[], object]:
+        """What asks the log of this host's Postfix about doubts, if there is one."""
+        log_file = self._settings.doubt.postfix_log
+        if log_file is None:
+            return lambda: None
+        return bootstrap.evidence(self._settings, self._database, PostfixLog(log_file)).gather
 
     @property
     def _name(self) -> str:

@@ -23,7 +23,7 @@ from tests.support.doubts import doubtful_mailing, require_balance
 from tests.support.mailings import make_owner
 
 SIZES = [8, 8, 8]
-ROUNDS = 15
+ROUNDS = 6
 
 
 def resolving(database, made, dice):
@@ -72,7 +72,7 @@ def again_and_again(act, database, made, dice):
             act(database, made, dice)
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", range(2))
 def test_the_books_balance_whoever_comes_first(database, seed):
     made = doubtful_mailing(database, SIZES, dict.fromkeys(range(1, 25), Doubt.RELAY_CLOSED))
     with database.begin() as tx:
@@ -82,7 +82,7 @@ def test_the_books_balance_whoever_comes_first(database, seed):
         dice = [random.Random(f"{seed} {number}") for number in range(len(acts))]
         running = [threads.submit(again_and_again, act, database, made, one) for act, one in zip(acts, dice, strict=True)]
         running[0].result()
-        if seed == 2:  # and once it is cancelled in the middle of it all
+        if seed:  # and once it is cancelled in the middle of it all
             with suppress(Conflict):
                 steering.cancel(database, made.public_id)
         for each in running:
