@@ -50,31 +50,3 @@ def test_worker_processes_and_warden_die_with_their_main_process(submit, start_s
     sink.rules()
     eventually(lambda: posted.finished, within=20)
     assert ledgers_agree(posted, sink).num_in_doubt <= 2 * WINDOW
-
-
-@pytest.mark.slow
-def test_a_killed_pool_child_keeps_its_batch_until_the_next_start_and_the_books_stay_right(submit, start_server, sink):
-    """The pool gets a new child at once, and the other batches go on; the dead child's is reclaimed when the server starts again."""
-    sink.rules("delay=20ms")
-    server = start_server(relay__sessions=SESSIONS)
-    posted = submit(800, batch_size=200)
-    eventually(lambda: len(sink.accepted) >= 40)
-    killed, other = server.children
-
-    killed.kill()
-
-    eventually(lambda: len(server.children) == 2 and killed.pid not in {one.pid for one in server.children}, within=15)
-    sink.rules()
-    eventually(lambda: [state for _, state in posted.batches()].count(State.FINISHED) == 3, within=20)
-    ledgers_agree(posted, sink)
-    assert other.is_running()
-    assert not posted.finished
-
-    server.terminate()
-    server.wait_ended()
-    server.start_again()
-
-    eventually(lambda: posted.finished, within=20)
-    books = ledgers_agree(posted, sink)
-    assert 0 < books.num_in_doubt <= WINDOW
-    assert books.num_sent + books.num_in_doubt == 800

@@ -1,0 +1,23 @@
+"""Who holds what, for the moments that scenarios wait for."""
+
+from sqlalchemy import text
+
+
+def held_by(database, server, process=None):
+    """How many batches are leased to a server, or to one of its processes."""
+    joined = "SELECT count(*) FROM batch JOIN server ON server.id = batch.server_id"
+    statement = f"{joined} WHERE server.name = :server AND batch.owner LIKE :owner"
+    with database.begin() as tx:
+        return tx.execute(text(statement), {"server": server, "owner": f"%/{process or '%'}"}).scalar_one()
+
+
+def incarnation(database, server):
+    """The latest start of a server."""
+    with database.begin() as tx:
+        return tx.execute(text("SELECT incarnation FROM server WHERE name = :server"), {"server": server}).scalar_one()
+
+
+def beat(database, server):
+    """How often it has renewed its lease, its starts included: more than those once its warden is at work."""
+    with database.begin() as tx:
+        return tx.execute(text("SELECT beat FROM server WHERE name = :server"), {"server": server}).scalar_one()
