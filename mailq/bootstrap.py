@@ -193,12 +193,12 @@ def executor(
     """
     clock = Clock()
     with database.begin() as tx:
-        secret, uuid = installation.secret(tx), installation.uuid(tx)
-    dice, home = random.Random(), journal_directory(settings)
+        secret = installation.secret(tx)
+    dice = random.Random()
     custody = Custody(
         restarter(settings, database),
         Testimony(database),
-        lambda incarnation: JournalFile.create(home, database=uuid, incarnation=incarnation),
+        lambda incarnation: _new_journal(settings, database, incarnation),
     )
     return Executor(
         database,
@@ -220,6 +220,13 @@ def executor(
         loop_factory=loop_factory(),
         progress=progress,
     )
+
+
+def _new_journal(settings: Settings, database: Database, incarnation: int) -> JournalFile:
+    # The name of this life of the books is asked for each time: an accepted restore begins a new one.
+    with database.begin() as tx:
+        uuid = installation.uuid(tx)
+    return JournalFile.create(journal_directory(settings), database=uuid, incarnation=incarnation)
 
 
 def loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
