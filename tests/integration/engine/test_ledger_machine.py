@@ -104,10 +104,11 @@ class LedgerMachine(RuleBasedStateMachine):
 
     @initialize(data=st.data())
     def begin(self, data: st.DataObject) -> None:
-        """Each server has claimed a batch and begun some of it."""
+        """Each server has claimed a batch, begun some of it and settled some of that."""
         for number, name in enumerate(SERVERS):
             holder = self.claimed(name, number)
             self.holders.append(holder)
+            self.window(data, holder, None)
             self.window(data, holder, None)
 
     @precondition(lambda self: self.free_servers() and self.claimable())
