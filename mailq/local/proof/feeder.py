@@ -16,7 +16,7 @@ from mailq.store import mailings
 from mailq.store.database import Database
 from mailq.store.tables import batch
 
-_BATCH_SIZE = 50
+_BATCH_SIZE = 100
 _CONTENT = Content(subject="Hello {{ name }}", sender="Shop <shop@mailq.example>", text="Dear {{ name }},\n\n.the sale begins.\n")
 
 

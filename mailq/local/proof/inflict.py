@@ -14,7 +14,7 @@ from mailq.local.proof.ground import FRIENDLY, LEASE_S, Ground
 from mailq.local.proof.host import Host
 from mailq.local.proof.kinds import CUTS, Kind, Size, bound
 from mailq.local.proof.schedule import Fault
-from mailq.store.tables import batch, delivery
+from mailq.store.tables import batch, delivery, server
 
 _LONGEST_ABSENCE_S = 5.0
 _LONGEST_OUTAGE_S = 2.5
@@ -63,9 +63,16 @@ class Inflictor:
             Kind.DROPPED_AFTER_DOT: self._drop_after,
         }
 
-    def inflict(self, fault: Fault) -> int | None:
-        """Do it; how many deliveries it may leave in doubt. None if there is nobody to whom it could be done just now."""
+    def inflict(self, fault: Fault, *, at_work: bool) -> int | None:
+        """Do it; how many deliveries it may leave in doubt. None if there is nobody to whom it could be done just now.
+
+        Args:
+            at_work: whether it is to hit a server that holds a batch just now, or servers of which one does.
+        """
         dice = Random(fault.dice)
+        busy = self._busy() if at_work else None
+        if busy is not None and not busy:
+            return None
         if fault.kind in self._on_services:
             if any(self._ground.services[name].down for name in _OF_SERVICES[fault.kind]):
                 return None
@@ -74,7 +81,7 @@ class Inflictor:
             except Unavailable:
                 return None
             return bound(fault.kind, self._size, num_dropped=num_dropped)
-        host = self._host(fault)
+        host = self._host(fault, busy)
         if host is None:
             return None
         self._on_hosts[fault.kind](fault, host, dice)
@@ -85,11 +92,23 @@ class Inflictor:
         self._drops.clear()
         self._ground.sink.set_rules(FRIENDLY)
 
-    def _host(self, fault: Fault) -> Host | None:
+    def _busy(self) -> set[str] | None:
+        """The servers that hold batches; None if the database is away and cannot tell."""
+        statement = (
+            select(server.c.name).join(batch, batch.c.server_id == server.c.id).where(batch.c.state == "leased").distinct()
+        )
+        try:
+            with self._ground.database.begin() as tx:
+                return set(tx.execute(statement).scalars())
+        except Unavailable:
+            return None
+
+    def _host(self, fault: Fault, busy: set[str] | None) -> Host | None:
         hosts = self._ground.hosts
         in_turn = [*hosts[fault.server :], *hosts[: fault.server]]
         cut = CUTS.get(fault.kind)
-        return next((host for host in in_turn if host.serving and cut not in host.cut), None)
+        fit = (host for host in in_turn if busy is None or host.name in busy)
+        return next((host for host in fit if host.serving and cut not in host.cut), None)
 
     def _kill_child(self, _fault: Fault, host: Host, dice: Random) -> None:
         processes.send([dice.choice(host.children())], signal.SIGKILL)
