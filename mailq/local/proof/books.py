@@ -15,12 +15,14 @@ class Entry(NamedTuple):
 
     Attributes:
         resends: how often a doubt about it was resolved by sending once more.
+        doubt: why it is in doubt.
     """
 
     address: str
     state: str
     settled_at: datetime | None
     resends: int
+    doubt: str | None = None
 
 
 class Progress(NamedTuple):
@@ -32,7 +34,7 @@ class Progress(NamedTuple):
 
 
 _ENTRIES = text("""
-    SELECT delivery.address, delivery.state, delivery.settled_at, coalesce(resent.num, 0)
+    SELECT delivery.address, delivery.state, delivery.settled_at, coalesce(resent.num, 0), delivery.doubt
       FROM delivery LEFT JOIN (
            SELECT mailing_id, seq, count(*) AS num FROM audit
             WHERE action = 'doubt.resolve' AND details->>'verdict' = 'resend' AND actor <> 'journal' AND mailing_id = ANY(:mailings)

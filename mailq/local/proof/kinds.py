@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
+from mailq.core.outcome import Doubt
+
 
 class Kind(StrEnum):
     """One kind of fault."""
@@ -69,6 +71,14 @@ _LOST_FROM_SIGHT = frozenset(
         *CUTS,
     }
 )
+
+LIKELY = {
+    Doubt.WORKER_KILLED: _JOURNAL_AT_HAND,
+    Doubt.HOST_LOST: _LOST_FROM_SIGHT - {Kind.CUT_OFF_FROM_RELAY, Kind.CUT_OFF_FROM_REDIS},
+    Doubt.RELAY_CLOSED: frozenset({Kind.DROPPED_AFTER_DOT}),
+    Doubt.TIMEOUT: frozenset({Kind.CUT_OFF_FROM_RELAY, Kind.CHILD_STOPPED, Kind.WORKERS_STOPPED, Kind.SERVER_STOPPED}),
+}
+"""Which kinds bring about a doubt of which reason, as a rule: doubt is noted seconds after its cause, and faults overlap."""
 
 
 @dataclass(frozen=True, slots=True)

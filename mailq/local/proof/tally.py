@@ -1,15 +1,17 @@
 """The tally: what came of the faults, by kind."""
 
 from bisect import bisect_right
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from mailq.local.proof.kinds import Kind
+from mailq.core.outcome import Doubt
+from mailq.local.proof.kinds import LIKELY, Kind
 from mailq.local.proof.verdict import Account, Breach, Verdict
 
 COLUMNS = ("kind", "faults", "mails", "lost", "doubled", "in doubt", "bound")
+_LATELY = 12
 
 
 @dataclass
@@ -38,16 +40,18 @@ class _Timeline:
         self.times.append(at)
         self.kinds.append(kind)
 
-    def before(self, at: datetime | None) -> Kind | None:
+    def before(self, at: datetime | None, likely: Collection[Kind] = ()) -> Kind | None:
+        """The kind of the latest fault before a moment; one of the likely kinds, if there was one lately."""
         place = len(self.kinds) if at is None else bisect_right(self.times, at)
-        return self.kinds[place - 1] if place else None
+        lately = self.kinds[max(0, place - _LATELY) : place][::-1]
+        return next((kind for kind in lately if kind in likely), lately[0] if lately else None)
 
 
 @dataclass
 class Tally:
     """The sums of a proof.
 
-    Doubt belongs to the latest fault before it that may leave any: the others cannot have caused it.
+    Doubt belongs to the latest fault before it that brings about such doubt as a rule, or else that may leave any.
     """
 
     seed: int
@@ -73,9 +77,14 @@ class Tally:
         if bound:
             self._doubtful.add(at, kind)
 
-    def note(self, what: str, at: datetime | None) -> None:
-        """Put one mail, doubt or breach to the account of the fault before it; what came before any is nobody's."""
-        kind = (self._doubtful if what == Account.IN_DOUBT else self._all).before(at)
+    def note(self, what: str, at: datetime | None, doubt: str | None = None) -> None:
+        """Put one mail, doubt or breach to the account of the fault before it; what came before any is nobody's.
+
+        Args:
+            doubt: its reason.
+        """
+        likely = LIKELY[Doubt(doubt)] if doubt else ()
+        kind = self._doubtful.before(at, likely) if what == Account.IN_DOUBT else self._all.before(at)
         if kind is not None:
             line = self.lines[kind]
             setattr(line, what, getattr(line, what) + 1)

@@ -57,8 +57,8 @@ class Verdict:
 class Ledger(Protocol):
     """Where facts of the comparison go: to the account of the fault before them."""
 
-    def note(self, what: str, at: datetime | None) -> None:
-        """Count one mail, doubt or breach."""
+    def note(self, what: str, at: datetime | None, doubt: str | None = None) -> None:
+        """Count one mail, doubt (and its reason) or breach."""
 
 
 def compare(given: Iterable[str], ours: Iterable[Entry], theirs: Iterable[Mail], ledger: Ledger) -> Verdict:
@@ -69,7 +69,9 @@ def compare(given: Iterable[str], ours: Iterable[Entry], theirs: Iterable[Mail],
     verdict = Verdict()
     with (
         in_order(given) as wanted,
-        in_order(f"{row.address}\t{row.state}\t{_written(row.settled_at)}\t{row.resends}" for row in ours) as booked,
+        in_order(
+            f"{row.address}\t{row.state}\t{_written(row.settled_at)}\t{row.resends}\t{row.doubt or ''}" for row in ours
+        ) as booked,
         in_order(f"{mail.recipient}\t{_written(mail.at)}" for mail in theirs) as accepted,
     ):
         tagged = heapq.merge(((word, 0, "") for word in wanted), _tagged(booked, 1), _tagged(accepted, 2))
@@ -102,12 +104,12 @@ def _judge(verdict: Verdict, ledger: Ledger, about: _Address) -> None:
         verdict.breach(Breach.UNBALANCED, f"{address}: accepted, and no mailing has it")
     if not booked:
         return
-    state, settled, resends = booked[0].split("\t")
+    state, settled, resends, doubt = booked[0].split("\t")
     at = _read(settled)
     num_doubts = int(resends) + (state == "in_doubt")
     verdict.num_in_doubt += num_doubts
     for _ in range(num_doubts):
-        ledger.note(Account.IN_DOUBT, at)
+        ledger.note(Account.IN_DOUBT, at, doubt or None)
     for kind, what in _breaches(state, int(resends), len(accepted)):
         verdict.breach(kind, f"{address}: {what}; settled {settled or 'never'}, accepted {', '.join(accepted) or 'never'}")
         ledger.note(kind, _read(accepted[-1]) if accepted else at)

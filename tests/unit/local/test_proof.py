@@ -143,6 +143,19 @@ def test_mails_and_doubts_go_to_the_account_of_the_fault_before_them() -> None:
     assert (tally.lines[Kind.REDIS_FLUSHED].mails, tally.lines[Kind.REDIS_FLUSHED].in_doubt) == (1, 0)
 
 
+def test_doubt_goes_to_a_fault_that_brings_it_about() -> None:
+    """A lost host is noticed seconds later, when another fault has come."""
+    tally = Tally(seed=5)
+    tally.inflicted(Kind.HOST_LOST, later(0), 16)
+    tally.inflicted(Kind.DROPPED_AFTER_DOT, later(1), 6)
+    tally.note("in_doubt", later(4), "host_lost")
+    tally.note("in_doubt", later(4), "relay_closed")
+    tally.note("in_doubt", later(4), "worker_killed")
+
+    assert tally.lines[Kind.HOST_LOST].in_doubt == 1
+    assert tally.lines[Kind.DROPPED_AFTER_DOT].in_doubt == 2
+
+
 def test_the_document_has_the_published_keys_and_the_table_its_columns() -> None:
     tally = Tally(seed=5)
     tally.inflicted(Kind.SERVER_KILLED, NOON, 8)
