@@ -28,7 +28,9 @@ def _rendering(form: LogFormat) -> list[structlog.types.Processor]:
     drop = structlog.stdlib.ProcessorFormatter.remove_processors_meta
     if form == "json":
         return [drop, structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
-    return [drop, structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())]
+    # Without locals: they hold URLs with passwords, and addresses.
+    traceback = structlog.dev.RichTracebackFormatter(show_locals=False)
+    return [drop, structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=traceback)]
 
 
 _SHARED: list[structlog.types.Processor] = [

@@ -7,11 +7,13 @@ from typing import Any
 
 from celery import current_task, signals
 
-from mailq import bootstrap
+from mailq import bootstrap, telemetry
 from mailq.clock import Clock
 from mailq.engine.executor import Executor, Memory
 from mailq.engine.takeover import Takeover
 from workers import lifecycle
+
+log = telemetry.logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,4 +81,7 @@ class Progress:
         now = self._clock.monotonic()
         if now >= self._next and current_task:
             self._next = now + self._every_s
-            current_task.send_event("task-progress", result=text)
+            try:
+                current_task.send_event("task-progress", result=text)
+            except Exception as error:  # noqa: BLE001 - whatever a broker does when it goes away, a batch goes on
+                log.debug("progress.not_told", error=str(error))

@@ -12,6 +12,10 @@ _PLACES = (
     "/usr/lib64/faketime/libfaketimeMT.so.1",
     "/usr/local/lib/faketime/libfaketimeMT.so.1",
 )
+PACKAGES = str(Path(__file__).parents[3])
+"""A mailq that was not installed is found where this one was."""
+
+_CUSTOMIZED = Path(__file__).with_name("faketime")
 _WRONG_BY_S = (-86_400 * 40, -3600, -7, 7, 3600, 86_400 * 40)
 
 
@@ -27,4 +31,9 @@ def wrong(library: Path, dice: Random) -> Mapping[str, str]:
 
     Only the clock on the wall: that of the monotonic kind is the kernel's own business, whatever a host believes the date to be.
     """
-    return {"LD_PRELOAD": str(library), "FAKETIME": f"{dice.choice(_WRONG_BY_S):+d}s", "FAKETIME_DONT_FAKE_MONOTONIC": "1"}
+    return {
+        "LD_PRELOAD": str(library),
+        "FAKETIME": f"{dice.choice(_WRONG_BY_S):+d}s",
+        "FAKETIME_DONT_FAKE_MONOTONIC": "1",
+        "PYTHONPATH": os.pathsep.join((str(_CUSTOMIZED), PACKAGES)),
+    }

@@ -9,10 +9,10 @@ from contextlib import suppress
 from pathlib import Path
 
 from mailq.local.proof import processes
+from mailq.local.proof.clocks import PACKAGES
 from mailq.local.proof.namespaces import Namespace
 from mailq.local.supervisor import Child, Stop, Supervisor
 
-_PACKAGES = str(Path(__file__).parents[3])
 _START_AGAIN_AFTER_S = 1.0
 STOP_WITHIN_S = 25.0
 
@@ -76,7 +76,7 @@ class Host:
             self.name,
             inside,
             stop=Stop(((signal.SIGTERM, 5.0),)),
-            env={**self._env, "MAILQ_HOME": str(self.home), "PYTHONPATH": _PACKAGES, **clock},
+            env={**self._env, "MAILQ_HOME": str(self.home), "PYTHONPATH": PACKAGES, **clock},
             cwd=self.home,
         )
 
