@@ -29,8 +29,9 @@ def _rendering(form: LogFormat) -> list[structlog.types.Processor]:
     if form == "json":
         return [drop, structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
     # Without locals: they hold URLs with passwords, and addresses.
-    traceback = structlog.dev.RichTracebackFormatter(show_locals=False)
-    return [drop, structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=traceback)]
+    colors = sys.stderr.isatty()
+    traceback = structlog.dev.RichTracebackFormatter(show_locals=False, color_system="auto" if colors else None)
+    return [drop, structlog.dev.ConsoleRenderer(colors=colors, exception_formatter=traceback)]
 
 
 _SHARED: list[structlog.types.Processor] = [

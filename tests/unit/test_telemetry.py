@@ -21,6 +21,7 @@ def test_a_logged_traceback_shows_no_values(form: telemetry.LogFormat, capsys: p
     written = capsys.readouterr().err
     assert "ZeroDivisionError" in written
     assert "OPEN-SESAME" not in written
+    assert "\x1b" not in written, "no terminal, no colours"
 
 
 def _fail_with(url: str) -> None:
