@@ -29,7 +29,7 @@ from mailq.engine.watch import BEYOND_THE_LONGEST_WAIT, Watch, WatchPolicy
 from mailq.errors import Misconfigured
 from mailq.settings import Settings, required
 from mailq.store import installation
-from mailq.store.database import Database
+from mailq.store.database import Database, KeptConnection, Transactions
 from mailq.transports.journal import JournalFile, boot_id
 from mailq.transports.journals import FileJournals
 from mailq.transports.marks_file import FileMarks
@@ -57,7 +57,7 @@ def retry_policy(settings: Settings) -> RetryPolicy:
     )
 
 
-def dispatcher(settings: Settings, database: Database) -> Dispatcher:
+def dispatcher(settings: Settings, database: Transactions) -> Dispatcher:
     """What rings for batches.
 
     Raises:
@@ -68,8 +68,9 @@ def dispatcher(settings: Settings, database: Database) -> Dispatcher:
 
 
 def upkeep(settings: Settings, database: Database) -> Upkeep:
-    """The leading warden's work."""
-    return Upkeep(database, dispatcher(settings, database), doubts_wait=settings.lease.ttl)
+    """The leading warden's work, for one thread."""
+    kept = KeptConnection(database)
+    return Upkeep(kept, dispatcher(settings, kept), doubts_wait=settings.lease.ttl)
 
 
 def evidence(settings: Settings, database: Database, relay: Resolver) -> Evidence:

@@ -7,20 +7,17 @@ from typing import Protocol
 
 from mailq import telemetry
 from mailq.errors import MailqError
+from mailq.store.fleet import Concerns
 from workers.signboard import Lease, Signboard, boottime_s
 
 log = telemetry.logger(__name__)
 
 
-class Look(Protocol):
-    """See `mailq.engine.watch.Watch`."""
+class Hands(Protocol):
+    """See `workers.hands.Hands`."""
 
     def look(self, incarnation: int) -> None:
         """Look after the worker processes of this server."""
-
-
-class Take(Protocol):
-    """See `mailq.engine.takeover.Takeover`."""
 
     def former_incarnations(self, incarnation: int) -> int:
         """Reclaim what earlier starts of this server left leased."""
@@ -31,45 +28,61 @@ class Take(Protocol):
     def silent(self, incarnation: int) -> int:
         """Take over every silent server."""
 
+    def gather_evidence(self) -> None:
+        """Ask whoever may know about doubts."""
+
+    def lead(self) -> bool:
+        """Take or keep the lead."""
+
+    def keep_up(self) -> None:
+        """The upkeep of the one who leads."""
+
+    def resign(self) -> None:
+        """Leave the lead to others."""
+
 
 class Chores:
     """A thread of its own beside the renewals: however long a step of it takes, the lease is renewed in time.
 
-    A server without a lease does nothing for others.
+    A server without a lease does nothing for others, and one for which there is nothing to do asks the database nothing.
     """
 
     def __init__(
         self,
         board: Signboard,
-        watch: Look,
-        takeover: Take,
+        hands: Hands,
         *,
-        lead: Callable[[], bool],
-        upkeep: Callable[[], None],
-        evidence: Callable[[], object] = lambda: None,
-        look_every: timedelta,
         tick_every: timedelta,
+        concerns: Callable[[], Concerns | None],
+        name: str,
+        has_list: bool = False,
     ) -> None:
+        """What a warden has to do.
+
+        Args:
+            concerns: what the last renewal showed; None before the first.
+            name: by which it leads.
+            has_list: whether its server has a migration list, and so must look at others at every tick.
+        """
         self._board = board
-        self._watch = watch
-        self._takeover = takeover
-        self._lead = lead
-        self._upkeep = upkeep
-        self._evidence = evidence
-        self._look_every_s = look_every.total_seconds()
+        self._hands = hands
         self._tick_every_s = tick_every.total_seconds()
-        self._look_at_s = self._tick_at_s = 0.0
+        self._concerns = concerns
+        self._name = name
+        self._has_list = has_list
+        self._tick_at_s = 0.0
+        self._must_look = self._leads = False
         self._news = threading.Event()
         self._ended = False
         self._thread = threading.Thread(target=self._run, name="chores", daemon=True)
 
     def start(self) -> None:
-        """Begin, with a look and a tick at once."""
+        """Begin, with a tick as soon as the lease is renewed."""
         self._thread.start()
 
     def nudge(self) -> None:
-        """Look now: a worker process has died, or the board says something new."""
-        self._look_at_s = 0.0
+        """Look now: the lease was just renewed while batches are held, or a worker process has died."""
+        self._must_look = True
         self._news.set()
 
     def end(self, within_s: float) -> None:
@@ -79,16 +92,25 @@ class Chores:
         self._thread.join(within_s)
 
     def do(self, lease: Lease) -> None:
-        """Do what is due."""
+        """Do what is due, as far as the last renewal showed that there is something to do."""
+        concerns = self._concerns()
+        if concerns is None:
+            return
+        if self._must_look:
+            self._must_look = False
+            self._try(lambda: self._hands.look(lease.incarnation), "look")
         now_s = boottime_s()
-        if now_s >= self._look_at_s:
-            self._look_at_s = now_s + self._look_every_s
-            self._try(lambda: self._watch.look(lease.incarnation), "look")
         if now_s >= self._tick_at_s:
             self._tick_at_s = now_s + self._tick_every_s
-            self._try(lambda: self._takeover.former_incarnations(lease.incarnation), "former_incarnations")
-            self._try(lambda: self._takeover.listed(lease.incarnation), "listed")
-            self._try(self._evidence, "evidence")  # before the leader applies policies
+            self._tick(lease, concerns)
+
+    def _tick(self, lease: Lease, concerns: Concerns) -> None:
+        if concerns.num_former:
+            self._try(lambda: self._hands.former_incarnations(lease.incarnation), "former_incarnations")
+        if self._has_list or concerns.is_given:
+            self._try(lambda: self._hands.listed(lease.incarnation), "listed")
+        self._try(self._hands.gather_evidence, "evidence")  # before the leader applies policies
+        if self._leads or concerns.leader in {None, self._name}:
             self._try(lambda: self._lead_and_keep(lease), "upkeep")
 
     def _run(self) -> None:
@@ -96,14 +118,17 @@ class Chores:
             lease = self._board.lease
             if self._board.may_send(lease.incarnation):
                 self.do(lease)
-            due_s = min(self._look_at_s, self._tick_at_s) - boottime_s()
+            due_s = self._tick_at_s - boottime_s()
             self._news.wait(min(max(due_s, 0.01), self._tick_every_s))
             self._news.clear()
+        if self._leads:
+            self._hands.resign()
 
     def _lead_and_keep(self, lease: Lease) -> None:
-        if self._lead():
-            self._try(lambda: self._takeover.silent(lease.incarnation), "silent")
-            self._upkeep()
+        self._leads = self._hands.lead()
+        if self._leads:
+            self._try(lambda: self._hands.silent(lease.incarnation), "silent")
+            self._hands.keep_up()
 
     def _try(self, step: Callable[[], object], name: str) -> None:
         """An outage is logged and tried again when the step is due again; it leaves the other steps their turn."""

@@ -9,7 +9,6 @@ from typing import Self
 
 from mailq import __version__, bootstrap, telemetry
 from mailq.core.batch import Owner
-from mailq.core.lease import LeaseTerms
 from mailq.core.server import Place, State
 from mailq.engine.guard import Guard
 from mailq.errors import MailqError
@@ -20,6 +19,7 @@ from mailq.transports.journal import boot_id
 from mailq.transports.server_lock import ServerLock, lock_path, run_path
 from workers.addresses import addresses
 from workers.entrance import Entrant, enter
+from workers.renewal import lease_terms
 from workers.signboard import Signboard, pulse_path
 
 log = telemetry.logger(__name__)
@@ -134,11 +134,6 @@ class Membership:
             database.close()
             self.board.take_down()
             self.lock.release()
-
-
-def lease_terms(settings: Settings) -> LeaseTerms:
-    """The spans of this server's lease."""
-    return LeaseTerms(settings.lease.ttl, settings.lease.heartbeat, settings.lease.margin)
 
 
 def _look_for_a_restore(guard: Guard) -> None:

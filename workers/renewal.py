@@ -6,8 +6,10 @@ from mailq import telemetry
 from mailq.core.lease import LeaseTerms
 from mailq.core.server import State
 from mailq.errors import Unavailable
+from mailq.settings import Settings
 from mailq.store import fleet, servers
 from mailq.store.database import Transactions
+from mailq.store.fleet import Concerns
 from workers.signboard import Lease, Signboard, boottime_s
 
 log = telemetry.logger(__name__)
@@ -22,15 +24,15 @@ RETRY_SHARE = 5
 class Marks(Protocol):
     """See `workers.marking.Marking`."""
 
-    def granted(self, beat: int, *, before: int) -> None:
-        """Take note of a renewal, before anybody acts on it."""
+    def granted(self, beat: int, *, before: int, life: str | None = None) -> None:
+        """Take note of a renewal in this life of the database, before anybody acts on it."""
 
     def replaced(self) -> None:
         """Look why the row of this server is not its own any more."""
 
 
 class Renewal:
-    """One server's lease. Its board is what the sessions see of it.
+    """One server's lease. Its board is what the sessions see of it; `concerns` is what the last renewal showed there is to do.
 
     Every deadline is counted from before the renewal was sent: the database may have granted it at any moment since.
     """
@@ -57,6 +59,7 @@ class Renewal:
         self._server_id = server_id
         self._lock = lock
         self._marks = marks
+        self.concerns: Concerns | None = None
 
     def beat(self) -> bool:
         """Renew once, if the main process shows life; whether all is well, so that the next heartbeat is soon enough."""
@@ -81,10 +84,11 @@ class Renewal:
             if self._board.says_stop:
                 servers.step(tx, self._server_id, incarnation, State.DRAINING)
             renewed = servers.renew(tx, self._server_id, incarnation, ttl=self._terms.ttl)
+            concerns = fleet.concerns(tx, self._server_id, incarnation)
         if renewed is None:
             self._rejoin(incarnation)
             return
-        self._grant(Lease(incarnation, self._terms.deadline_s(asked_at), renewed.beat))
+        self._grant(Lease(incarnation, self._terms.deadline_s(asked_at), renewed.beat), concerns)
         if renewed.state is State.DRAINING and not self._board.says_stop:
             log.info("server.told_to_drain", server_id=self._server_id, incarnation=incarnation)
             self._board.say_stop()
@@ -96,6 +100,7 @@ class Renewal:
         asked_at = boottime_s()
         with self._database.begin() as tx:
             taken = fleet.rejoin(tx, self._server_id, lock=self._lock, ttl=self._terms.ttl)
+            concerns = fleet.concerns(tx, self._server_id, taken[0] if taken else former)
         if taken is None:
             self._marks.replaced()
             log.error("server.replaced", server_id=self._server_id, incarnation=former, todo="give every server an id of its own")
@@ -103,9 +108,15 @@ class Renewal:
             return
         incarnation, beat = taken
         log.warning("server.rejoined", server_id=self._server_id, former=former, incarnation=incarnation)
-        self._grant(Lease(incarnation, self._terms.deadline_s(asked_at), beat))
+        self._grant(Lease(incarnation, self._terms.deadline_s(asked_at), beat), concerns)
 
-    def _grant(self, lease: Lease) -> None:
+    def _grant(self, lease: Lease, concerns: Concerns) -> None:
         # Worker processes compare what they claim with the beat that the board shows.
-        self._marks.granted(lease.beat, before=self._board.lease.beat)
+        self._marks.granted(lease.beat, before=self._board.lease.beat, life=concerns.life)
         self._board.grant(lease)
+        self.concerns = concerns
+
+
+def lease_terms(settings: Settings) -> LeaseTerms:
+    """The spans of this server's lease."""
+    return LeaseTerms(settings.lease.ttl, settings.lease.heartbeat, settings.lease.margin)

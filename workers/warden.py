@@ -2,33 +2,30 @@
 over from the dead and, when it leads, does the upkeep.
 
 It ends when its main process does: the pipe on its standard input is closed then, and the kernel kills it if it cannot read.
+What a renewal needs is imported at once, the rest by the threads that need it: a new warden has to be quick.
 """
 
 import os
 import select
 import signal
 import sys
-from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from mailq import bootstrap, settings, telemetry
-from mailq.errors import MailqError
+from mailq import settings, telemetry
 from mailq.settings import Settings
-from mailq.store import leader
 from mailq.store.database import Database, KeptConnection
-from mailq.transports.postfix_log import PostfixLog
 from workers import lifeline
 from workers.chores import Chores
-from workers.hands import Hands
 from workers.marking import Marking
-from workers.membership import lease_terms
-from workers.renewal import RETRY_SHARE, Renewal
+from workers.renewal import RETRY_SHARE, Renewal, lease_terms
 from workers.signboard import Signboard
+
+if TYPE_CHECKING:
+    from mailq.engine.guard import Guard
 
 log = telemetry.logger(__name__)
 
-ROLE = "upkeep"
-LEAD_FOR_TICKS = 5
 END_WITHIN_S = 2.0
 
 
@@ -38,15 +35,11 @@ class Warden:
     def __init__(self, chosen: Settings, *, server_id: int, board: Signboard, lock: str, main_pid: int) -> None:
         self._settings = chosen
         self._board = board
-        self._server_id = server_id
-        self._main_pid = main_pid
-        self._database = bootstrap.database(chosen, application=f"mailq warden {chosen.server_name}")
-        self._renewals = _renewals(chosen)
-        self._marking = Marking(bootstrap.guard(chosen, self._database), chosen.server_name)
-        self._renewal = Renewal(
-            KeptConnection(self._renewals), board, lease_terms(chosen), server_id=server_id, lock=lock, marks=self._marking
-        )
-        self._chores = self._make_chores()
+        self._database = Database(_database_url(chosen), application=f"mailq warden {chosen.server_name}")
+        self._marking = Marking(self._make_guard, chosen.server_name)
+        connection = KeptConnection(_renewals(chosen))
+        self._renewal = Renewal(connection, board, lease_terms(chosen), server_id=server_id, lock=lock, marks=self._marking)
+        self._chores = self._make_chores(server_id, main_pid)
 
     def run(self) -> None:
         """Until the main process ends."""
@@ -57,6 +50,8 @@ class Warden:
             self._board.show_warden()
             well = self._renewal.beat()
             self._board.show_warden()
+            if self._renewal.concerns is not None and self._renewal.concerns.num_leased:
+                self._chores.nudge()
             match _told_within(every_s if well else every_s / RETRY_SHARE):
                 case None:
                     continue
@@ -65,53 +60,36 @@ class Warden:
                 case _:
                     self._chores.nudge()
         self._chores.end(END_WITHIN_S)
-        self._resign()
 
-    def _make_chores(self) -> Chores:
-        upkeep = bootstrap.upkeep(self._settings, self._database)
-        hands = Hands(self._settings, self._database, server_id=self._server_id, main_pid=self._main_pid)
+    def _make_chores(self, server_id: int, main_pid: int) -> Chores:
+        from workers.hands import Hands
+
+        chosen = self._settings
+        name = f"{chosen.server_name}/{os.getpid()}"
         return Chores(
             self._board,
-            hands,
-            hands,
-            lead=self._leads,
-            upkeep=upkeep.tick,
-            evidence=self._evidence(),
-            look_every=self._settings.lease.heartbeat,
-            tick_every=self._settings.upkeep.every,
+            Hands(chosen, self._database, server_id=server_id, main_pid=main_pid, name=name),
+            tick_every=chosen.upkeep.every,
+            concerns=lambda: self._renewal.concerns,
+            name=name,
+            has_list=bool(chosen.migration_list.strip()),
         )
 
-    def _evidence(self) -> Callable[[], object]:
-        """What asks the log of this host's Postfix about doubts, if there is one."""
-        log_file = self._settings.doubt.postfix_log
-        if log_file is None:
-            return lambda: None
-        return bootstrap.evidence(self._settings, self._database, PostfixLog(log_file)).gather
+    def _make_guard(self) -> "Guard":
+        from mailq import bootstrap
 
-    @property
-    def _name(self) -> str:
-        return f"{self._settings.server_name}/{os.getpid()}"
+        return bootstrap.guard(self._settings, self._database)
 
-    def _leads(self) -> bool:
-        with self._database.begin() as tx:
-            return leader.lead(tx, ROLE, holder=self._name, ttl=self._settings.upkeep.every * LEAD_FOR_TICKS)
 
-    def _resign(self) -> None:
-        """Leave the lead to others at once."""
-        try:
-            with self._database.begin() as tx:
-                leader.resign(tx, ROLE, holder=self._name)
-        except MailqError as error:
-            log.warning("warden.resign_failed", error=str(error))
+def _database_url(chosen: Settings) -> str:
+    return settings.required(chosen.database_url, "database_url")
 
 
 def _renewals(chosen: Settings) -> Database:
     """A connection that gives up soon: a renewal that hangs is worth less than the next one."""
-    url = settings.required(chosen.database_url, "database_url")
     patience_ms = max(500, round(chosen.lease.heartbeat.total_seconds() * 1000))
-    return Database(
-        url, application=f"mailq lease {chosen.server_name}", pool_size=1, statement_timeout_ms=patience_ms, connect_timeout_s=2
-    )
+    name = f"mailq lease {chosen.server_name}"
+    return Database(_database_url(chosen), application=name, pool_size=1, statement_timeout_ms=patience_ms, connect_timeout_s=2)
 
 
 def _told_within(seconds: float) -> bytes | None:

@@ -8,7 +8,7 @@ from mailq.core.mailing import Lane
 from mailq.engine.ports import Doorbell, Ring
 from mailq.errors import Unavailable
 from mailq.store import installation, ringing, servers
-from mailq.store.database import Database
+from mailq.store.database import Transactions
 
 log = telemetry.logger(__name__)
 
@@ -31,10 +31,11 @@ class RingPolicy:
 class Dispatcher:
     """Decides which batches to ring for. A ring is a hint: lost or repeated it costs time, never mail."""
 
-    def __init__(self, database: Database, doorbell: Doorbell, policy: RingPolicy = RingPolicy()) -> None:
+    def __init__(self, database: Transactions, doorbell: Doorbell, policy: RingPolicy = RingPolicy()) -> None:
         self._database = database
         self._doorbell = doorbell
-        self._policy = policy
+        self.policy = policy
+        self._generation: str | None = None
 
     def ring_all(self) -> int:
         """Top up every lane; how many rings went out."""
@@ -46,10 +47,10 @@ class Dispatcher:
         A broker that is away is logged, not raised: upkeep rings again.
         """
         with self._database.begin() as tx:
-            again = self._policy.ring_again_after
-            slots = servers.slots(tx, lane, seen_within=self._policy.seen_within)
+            again = self.policy.ring_again_after
+            slots = servers.slots(tx, lane, seen_within=self.policy.seen_within)
             on_the_way = ringing.outstanding(tx, lane, ring_again_after=again)
-            room = (2 * slots or self._policy.unserved) - on_the_way
+            room = (2 * slots or self.policy.unserved) - on_the_way
             chosen = ringing.choose(tx, lane, room=room, ring_again_after=again)
         return self._ring([Ring(row.id, lane, f"mailing={row.name!r} batch={row.number}/{row.num_batches}") for row in chosen])
 
@@ -60,10 +61,13 @@ class Dispatcher:
         except Unavailable as error:
             log.warning("doorbell.unavailable", error=str(error))
             return False
+        if generation == self._generation:
+            return False
         with self._database.begin() as tx:
             flushed = installation.note_generation(tx, generation)
             if flushed:
                 log.info("doorbell.flushed", batches=ringing.forget(tx))
+        self._generation = generation
         return flushed
 
     def _ring(self, rings: list[Ring]) -> int:

@@ -15,7 +15,7 @@ from mailq.core.mailing import Lane, State
 from mailq.core.outcome import Doubt
 from mailq.errors import Conflict
 from mailq.store import audit, doubts, mailings
-from mailq.store.database import Database, moment
+from mailq.store.database import Transactions, moment
 from mailq.store.doubts import Doubtful, Locked, Resolved
 from mailq.store.mailings import Mailing
 
@@ -70,7 +70,9 @@ def settle(tx: Connection, verdicts: Sequence[tuple[Locked, Sequence[Judged]]], 
     return Settled(sum(len(some) for _, some in verdicts), lanes)
 
 
-def resolve_mailing(database: Database, reference: str, verdict: Verdict, *, actor: str, reason: Doubt | None = None) -> Settled:
+def resolve_mailing(
+    database: Transactions, reference: str, verdict: Verdict, *, actor: str, reason: Doubt | None = None
+) -> Settled:
     """Settle everything of a mailing that is in doubt, or what is so for one reason; each batch in a transaction.
 
     Raises:
@@ -107,7 +109,7 @@ def nothing_in_doubt(mailing: Mailing, reason: Doubt | None) -> Conflict:
     return Conflict(f"nothing of mailing {mailing.public_id} is in doubt{why}; nothing was changed")
 
 
-def apply_policies(database: Database, *, older_than: timedelta, limit: int = BATCHES_A_TICK) -> Settled:
+def apply_policies(database: Transactions, *, older_than: timedelta, limit: int = BATCHES_A_TICK) -> Settled:
     """Do with doubts of that age what the policies of their mailings say; at most `limit` batches at a time.
 
     Args:
@@ -141,7 +143,7 @@ def _as_policy_says(one: Doubtful, terms: _Terms) -> Judged | None:
 
 
 def _settle_batch(
-    database: Database,
+    database: Transactions,
     batch_id: int,
     judge: Callable[[Doubtful, _Terms], Judged | None],
     *,

@@ -68,13 +68,16 @@ class Guard:
         with self._database.begin() as tx:
             return behind(marks, beats.of_servers(tx))
 
-    def note(self, server: str, beat: int) -> None:
+    def note(self, server: str, beat: int, *, life: str | None = None) -> None:
         """Take note of a renewal that the database has just granted this server: each once, by whoever it was granted to.
+
+        Args:
+            life: of the database, if it was read together with the renewal.
 
         Raises:
             Unavailable: the database does not answer.
         """
-        life = self.life()
+        life = life or self.life()
         kept = self._marks(life).get(server)
         if kept is not None and kept.beat >= beat:
             self._suspect(server, kept, beat)

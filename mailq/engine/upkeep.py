@@ -11,12 +11,13 @@ from mailq.engine import doubts
 from mailq.engine.aftermath import SKIP_THE_REST, finish_mailing
 from mailq.engine.dispatcher import Dispatcher
 from mailq.errors import MailqError
-from mailq.store import batches, endings, partitions, recipients, schedule
-from mailq.store.database import Database
+from mailq.store import agenda, batches, endings, partitions, recipients, schedule
+from mailq.store.database import Transactions
 
 log = telemetry.logger(__name__)
 
 PARTITIONS_AHEAD = 3
+PARTITIONS_EVERY_S = 600
 BATCHES_A_TICK = 200
 COUNT_AGAIN_AFTER_S = 60
 _LEASE = LeaseTerms().ttl
@@ -30,26 +31,38 @@ class Upkeep:
             nobody sends any more who might have.
     """
 
-    def __init__(self, database: Database, dispatcher: Dispatcher, *, doubts_wait: timedelta = _LEASE) -> None:
+    def __init__(self, database: Transactions, dispatcher: Dispatcher, *, doubts_wait: timedelta = _LEASE) -> None:
         self._database = database
         self._dispatcher = dispatcher
         self._doubts_wait = doubts_wait
         self._count_again_at_s: dict[int, float] = {}
+        self._partitions_at_s = 0.0
 
     def tick(self) -> None:
         """Do every step once; a step that fails is logged and leaves the others their turn."""
+        self._try(self._make_partitions)
+        self._try(self._dispatcher.heed_a_flush)
+        if not self._has_something_to_do():
+            return
+        # In this order: what a step makes ready is rung for at once.
         for step in (
-            self._make_partitions,
             self._start_scheduled,
             self._expire,
             self._end_batches,
             self._apply_policies,
             self._wake_due,
             self._finish_overlooked,
-            self._dispatcher.heed_a_flush,
             self._dispatcher.ring_all,
         ):
             self._try(step)
+
+    def _has_something_to_do(self) -> bool:
+        try:
+            with self._database.begin() as tx:
+                return agenda.holds_anything(tx, ring_again_after=self._dispatcher.policy.ring_again_after)
+        except Exception as error:  # noqa: BLE001 - each step will say for itself what is wrong
+            log.warning("upkeep.cannot_look", error=str(error))
+            return True
 
     def _try(self, step: Callable[[], object]) -> None:
         try:
@@ -60,8 +73,12 @@ class Upkeep:
             log.exception("upkeep.step_failed", step=step.__name__)
 
     def _make_partitions(self) -> None:
+        now = time.monotonic()
+        if now < self._partitions_at_s:
+            return
         with self._database.begin() as tx:
             made = partitions.ensure(tx, months_ahead=PARTITIONS_AHEAD)
+        self._partitions_at_s = now + PARTITIONS_EVERY_S
         if made:
             log.info("upkeep.partitions_made", partitions=made)
 

@@ -3,16 +3,17 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Row, Select, case, func, select, update
+from sqlalchemy import Connection, Row, Select, and_, case, exists, func, select, update
 
 from mailq.core.admission import Standing
 from mailq.core.batch import State as BatchState
 from mailq.core.lease import LeaseTerms
 from mailq.core.server import Place, State
 from mailq.store.database import db_now
-from mailq.store.tables import batch, server
+from mailq.store.leader import UPKEEP
+from mailq.store.tables import batch, installation, leader, server
 
 _TTL = LeaseTerms().ttl
 
@@ -32,6 +33,24 @@ class Listed:
     version: str
     slots: Mapping[str, int]
     num_leased: int
+
+
+class Concerns(NamedTuple):
+    """What a warden may have to do besides renewing.
+
+    Attributes:
+        num_leased: batches leased to its server.
+        num_former: those of them that are leased to former incarnations.
+        is_given: whether an operator gave another server's batches to this one.
+        leader: who does the upkeep, unless that has run out.
+        life: which life of the database this is: a restore that is accepted begins a new one.
+    """
+
+    num_leased: int
+    num_former: int
+    is_given: bool
+    leader: str | None
+    life: str
 
 
 def standing(tx: Connection, name: str, *, now: datetime | None = None) -> Standing | None:
@@ -62,6 +81,17 @@ def rejoin(
     )
     row = tx.execute(statement).one_or_none()
     return None if row is None else (row.incarnation, row.beat)
+
+
+def concerns(tx: Connection, server_id: int, incarnation: int) -> Concerns:
+    """What there is to do for a server's warden; asked together with the renewal, so that an idle one asks nothing else."""
+    leased = and_(batch.c.server_id == server_id, batch.c.state == BatchState.LEASED)
+    held = select(func.count()).where(leased).scalar_subquery()
+    former = select(func.count()).where(leased, batch.c.incarnation < incarnation).scalar_subquery()
+    given = exists().where(server.c.migrate_to == server_id)
+    leading = select(leader.c.holder).where(leader.c.role == UPKEEP, leader.c.until > db_now()).scalar_subquery()
+    life = select(installation.c.uuid).scalar_subquery()
+    return Concerns(*tx.execute(select(held, former, given, leading, life)).one())
 
 
 def drain(tx: Connection, server_id: int) -> bool:

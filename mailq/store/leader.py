@@ -8,6 +8,9 @@ from sqlalchemy.dialects.postgresql import insert
 from mailq.store.database import db_now
 from mailq.store.tables import leader
 
+UPKEEP = "upkeep"
+"""The one role there is."""
+
 
 def lead(tx: Connection, role: str, *, holder: str, ttl: timedelta) -> bool:
     """Take or renew the lead for `ttl`; whether `holder` has it now."""

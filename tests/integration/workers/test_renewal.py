@@ -22,7 +22,7 @@ class Noted:
         self.beats = []
         self.times_replaced = 0
 
-    def granted(self, beat, *, before):
+    def granted(self, beat, *, before, life=None):
         assert beat > before
         self.beats.append(beat)
 
