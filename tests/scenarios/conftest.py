@@ -15,16 +15,29 @@ from mailq.store.database import Database
 from tests.scenarios.ledgers import Posted
 from tests.support.nodes.broker import Broker
 from tests.support.nodes.fixtures import *  # noqa: F403
+from tests.support.nodes.server import WorkerServer
 
 CONTENT = Content(subject="Hello {{ name }}", sender="Shop <shop@mailq.example>", text="Dear {{ name }},\n\n.the sale begins.\n")
 
 Submit = Callable[..., Posted]
+StartPair = Callable[..., tuple[WorkerServer, WorkerServer]]
 
 
 @pytest.fixture
 def dispatcher(database: Database, broker: Broker) -> Dispatcher:
     """What a producer rings with."""
     return Dispatcher(database, CeleryDoorbell(broker.url))
+
+
+@pytest.fixture
+def start_pair(start_server: Callable[..., WorkerServer]) -> StartPair:
+    """Starts the servers `one` and `two` side by side, with the same settings and one worker process each."""
+
+    def start(**settings: object) -> tuple[WorkerServer, WorkerServer]:
+        one, two = (start_server(name, concurrency=1, wait=False, **settings) for name in ("one", "two"))
+        return one.wait_ready(), two.wait_ready()
+
+    return start
 
 
 @pytest.fixture

@@ -21,3 +21,15 @@ def beat(database, server):
     """How often it has renewed its lease, its starts included: more than those once its warden is at work."""
     with database.begin() as tx:
         return tx.execute(text("SELECT beat FROM server WHERE name = :server"), {"server": server}).scalar_one()
+
+
+def at_work(database, *servers):
+    """Whether the wardens of these servers renew."""
+    return all(beat(database, server) > 1 for server in servers)
+
+
+def reasons_of_doubt(database, posted):
+    """Why deliveries of a mailing are in doubt, by address."""
+    statement = text("SELECT address, doubt FROM delivery WHERE mailing_id = :mailing AND state = 'in_doubt'")
+    with database.begin() as tx:
+        return {row.address: row.doubt for row in tx.execute(statement, {"mailing": posted.mailing_id})}

@@ -122,6 +122,7 @@ def start_server(node_supervisor: Supervisor, broker: Broker, database_url: str,
     """Starts worker servers on this test's database, broker and sink.
 
     Settings are given as in the environment, in lower case: `start_server("two", concurrency=1, retry__first="200ms")`.
+    Modules on `python_path` come before all others.
     """
 
     def start(
@@ -132,6 +133,7 @@ def start_server(node_supervisor: Supervisor, broker: Broker, database_url: str,
         queues: str = "mailq.bulk",
         wait: bool = True,
         options: Sequence[str] = (),
+        python_path: Sequence[Path] = (),
         **settings: object,
     ) -> WorkerServer:
         urls = {"database_url": database_url, "redis_url": broker.url, "relay_url": sink.url}
@@ -146,6 +148,7 @@ def start_server(node_supervisor: Supervisor, broker: Broker, database_url: str,
             concurrency=concurrency,
             settings=chosen,
             options=options,
+            python_path=python_path,
         )
         node = WorkerServer(launched)
         return node.wait_ready() if wait else node

@@ -1,5 +1,6 @@
 """The worker node: one worker server of ours, `celery -A workers worker`, with its children and its warden."""
 
+import os
 import signal
 import sys
 from collections.abc import Mapping, Sequence
@@ -38,13 +39,15 @@ class ServerContainer(CeleryWorkerContainer):
         concurrency: int,
         settings: Mapping[str, str],
         options: Sequence[str] = (),
+        python_path: Sequence[Path] = (),
     ) -> "ServerContainer":
         """Start a server in a home of its own."""
         home.mkdir(parents=True, exist_ok=True)
         # The vendor's command is `celery -A app worker …`.
         words = ["-Q", queues, "-c", str(concurrency), "-n", f"{name}@%h", "--without-mingle", "--without-gossip", *options]
         argv = [sys.executable, "-m", "celery", "-A", "workers", "worker", *words]
-        env = {**bare_environment(), **settings, "MAILQ_HOME": str(home), "PYTHONPATH": str(ROOT), "PGGSSENCMODE": "disable"}
+        path = os.pathsep.join(map(str, (*python_path, ROOT)))
+        env = {**bare_environment(), **settings, "MAILQ_HOME": str(home), "PYTHONPATH": path, "PGGSSENCMODE": "disable"}
         return cls(NodeProcess(supervisor, f"server-{name}", argv, env, home), name, queues)
 
     def worker_name(self) -> str:  # type: ignore[override]
