@@ -100,6 +100,16 @@ def test_a_lease_that_runs_out_between_mail_and_dot_lets_no_mail_out(database, s
         assert batch_row(tx, made.batches[0])["state"] == "ready"
 
 
+def test_without_a_lease_nothing_is_claimed(database, sink, make):
+    """The local deadline ends before the database's: claimed in between, a batch would be handed back at once, again and again."""
+    made = make([5])
+    with hands(database, sink.url) as worker:
+        worker.standing.lease_holds = False
+        assert "nothing is claimed until it is renewed" in worker.executor.work(made.batches[0])
+    with database.begin() as tx:
+        assert batch_row(tx, made.batches[0])["fence"] == 0
+
+
 def begun(database):
     with database.begin() as tx:
         return tx.execute(text("SELECT watermark > 0 FROM batch")).scalar_one()
