@@ -1,5 +1,6 @@
 """Rings for ready batches: at most twice the free slots of a lane are on the way, and a finishing batch tops up."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -54,6 +55,14 @@ class Dispatcher:
             chosen = ringing.choose(tx, lane, room=room, ring_again_after=again)
         return self._ring([Ring(row.id, lane, f"mailing={row.name!r} batch={row.number}/{row.num_batches}") for row in chosen])
 
+    def take_back(self, batch_ids: Sequence[int]) -> None:
+        """Forget the rings for these batches: nobody has heard them who could work, and upkeep is to ring again at its next tick.
+
+        Otherwise they would pass for rings on the way, and be repeated only when those count as lost.
+        """
+        with self._database.begin() as tx:
+            ringing.take_back(tx, batch_ids)
+
     def heed_a_flush(self) -> bool:
         """Forget all rings if the broker's data is not what it was last time; whether that was so."""
         try:
@@ -77,8 +86,6 @@ class Dispatcher:
             self._doorbell.ring(rings)
         except Unavailable as error:
             log.warning("doorbell.unavailable", rings=len(rings), error=str(error))
-            # Otherwise they would pass for rings on the way, and be repeated only when those count as lost.
-            with self._database.begin() as tx:
-                ringing.take_back(tx, [ring.batch_id for ring in rings])
+            self.take_back([ring.batch_id for ring in rings])
             return 0
         return len(rings)

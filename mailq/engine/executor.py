@@ -173,6 +173,7 @@ class Executor:
     def _claim_and_work(self, batch_id: int) -> str:
         owner = self._policy.owner()
         if not self._policy.may_send(owner.incarnation):
+            self._dispatcher.take_back([batch_id])
             return "the lease of this server has run out: nothing is claimed until it is renewed"
         journal = self._custody.enter(owner)
         if journal is None:

@@ -56,7 +56,7 @@ def choose(tx: Connection, lane: Lane, *, room: int, ring_again_after: timedelta
 
 
 def take_back(tx: Connection, batch_ids: Sequence[int]) -> None:
-    """Forget the rings of these batches: the broker did not take them, or may not have."""
+    """Forget the rings of these batches: the broker may not have taken them, or nobody could work who heard them."""
     tx.execute(update(batch).where(batch.c.id.in_(batch_ids), batch.c.state == State.READY).values(rung_at=None))
 
 

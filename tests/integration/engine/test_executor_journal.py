@@ -14,6 +14,7 @@ import pytest
 from sqlalchemy import text
 
 from mailq.core.mailing import Books
+from mailq.engine.dispatcher import Dispatcher
 from mailq.engine.executor import Memory
 from mailq.engine.restarter import Restarter
 from mailq.errors import BooksForgotten, Unavailable
@@ -108,6 +109,20 @@ def test_without_a_lease_nothing_is_claimed(database, sink, make):
         assert "nothing is claimed until it is renewed" in worker.executor.work(made.batches[0])
     with database.begin() as tx:
         assert batch_row(tx, made.batches[0])["fence"] == 0
+
+
+def test_a_ring_that_a_server_without_a_lease_has_heard_is_rung_again_at_the_next_tick(database, sink, make):
+    """It would pass for one that is on its way for `ring_again_after`, and nobody would work the batch meanwhile."""
+    made = make([5])
+    with hands(database, sink.url) as worker:
+        dispatcher = Dispatcher(database, worker.doorbell)
+        assert dispatcher.ring_all() == 1
+        worker.standing.lease_holds = False
+
+        worker.executor.work(made.batches[0])
+
+        assert dispatcher.ring_all() == 1
+    assert [ring.batch_id for ring in worker.doorbell.rung] == [made.batches[0]] * 2
 
 
 def begun(database):
