@@ -285,3 +285,13 @@ def _require_flower(words: list[str]) -> None:
         name, _, value = word.removeprefix("--").partition("=")
         assert name in options, name
         assert value
+
+
+def test_the_systemd_unit_waits_longer_for_a_stop_than_a_worker_does_for_replies() -> None:
+    """And leaves a server down that was drained: it has ended well."""
+    unit = (ROOT / "deploy/systemd/mailq-worker@.service").read_text()
+    facts = dict(re.findall(r"^(\w+)=(.*)$", unit, re.MULTILINE))
+
+    assert timedelta(seconds=int(facts["TimeoutStopSec"])) >= Settings().stop_grace + timedelta(seconds=15)
+    assert facts["Restart"] == "on-failure"
+    assert set(re.findall(r"\bMAILQ_[A-Z_]+", unit)) - set(settings_page.variables()) == set()

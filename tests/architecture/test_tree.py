@@ -47,8 +47,8 @@ def test_no_file_names_a_path_of_somebodys_machine() -> None:
 
 
 def test_no_name_of_a_file_surprises_another_system() -> None:
-    """Letters, digits, dot, dash and underscore; at most 100 characters."""
-    assert [named(path) for path in files() if not re.fullmatch(r"[\w.-]{1,100}", path.name, re.ASCII)] == []
+    """Letters, digits, dot, dash and underscore, and the @ of systemd's templates; at most 100 characters."""
+    assert [named(path) for path in files() if not re.fullmatch(r"[\w.@-]{1,100}", path.name, re.ASCII)] == []
 
 
 def test_scripts_can_be_run() -> None:
