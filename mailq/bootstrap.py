@@ -133,8 +133,7 @@ def journal_directory(settings: Settings) -> Path:
 
 def journals(settings: Settings, database: Database) -> FileJournals:
     """The journals of worker processes on this host."""
-    with database.begin() as tx:
-        return FileJournals(settings.home, installation.uuid(tx))
+    return FileJournals(settings.home, lambda: _life(database))
 
 
 def restarter(settings: Settings, database: Database) -> Restarter:
@@ -224,10 +223,13 @@ def executor(
 
 
 def _new_journal(settings: Settings, database: Database, incarnation: int) -> JournalFile:
-    # The name of this life of the books is asked for each time: an accepted restore begins a new one.
+    return JournalFile.create(journal_directory(settings), database=_life(database), incarnation=incarnation)
+
+
+def _life(database: Database) -> str:
+    """The name of this life of the books, asked for each time: an accepted restore begins a new one."""
     with database.begin() as tx:
-        uuid = installation.uuid(tx)
-    return JournalFile.create(journal_directory(settings), database=uuid, incarnation=incarnation)
+        return installation.uuid(tx)
 
 
 def loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:

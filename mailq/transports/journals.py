@@ -1,5 +1,6 @@
 """The journals of other processes, as the files on this host have them."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,25 +24,29 @@ class FileJournals:
 
     Attributes:
         home: this server's own.
-        database: the database's uuid: the journals of another one say nothing about this one's batches.
+        life: says which life of the books this is: the journals of another one say nothing about this one's batches. Asked
+            each time, because an accepted restore begins a new one while the processes go on.
     """
 
     home: Path
-    database: str
+    life: Callable[[], str]
 
     def read(self, nonce: str | None, *, incarnation: int, home: str | None, boot_id: str | None) -> LeftBehind:
         """Read the journal of this nonce; `home` and `boot_id` are those of its server, where it started last."""
         if nonce is None or not nonce.isalnum():
             return LeftBehind()
+        expected = Header(self.life(), this_boot(), incarnation, nonce)
         for place in self._places(home, boot_id):
-            left = self._read(directory(place) / f"{nonce}{SUFFIX}", Header(self.database, this_boot(), incarnation, nonce))
+            left = self._read(directory(place) / f"{nonce}{SUFFIX}", expected)
             if left is not None:
                 return left
         return LeftBehind()
 
     def leftovers(self) -> list[Leftover]:
         """The journals of dead processes in this server's home, of whatever server."""
-        found = (self._leftover(path) for path in sorted(directory(self.home).glob(f"*{SUFFIX}")))
+        paths = sorted(directory(self.home).glob(f"*{SUFFIX}"))
+        life = self.life() if paths else ""
+        found = (self._leftover(path, life) for path in paths)
         return [one for one in found if one is not None]
 
     def remove(self, nonce: str) -> None:
@@ -67,7 +72,8 @@ class FileJournals:
             return LeftBehind()
         return LeftBehind(records=found.records) if found.header == expected else LeftBehind()
 
-    def _leftover(self, path: Path) -> Leftover | None:
+    @staticmethod
+    def _leftover(path: Path, life: str) -> Leftover | None:
         try:
             found: Found | None = read_any_dead(path)
         except (BlockingIOError, FileNotFoundError):
@@ -81,4 +87,4 @@ class FileJournals:
         if found is None or found.header.boot != this_boot() or found.header.nonce != path.stem:
             return Leftover(path.stem, None)
         # Another database's journal may be needed by its own servers yet, while this boot lasts.
-        return Leftover(path.stem, found.records) if found.header.database == self.database else None
+        return Leftover(path.stem, found.records) if found.header.database == life else None

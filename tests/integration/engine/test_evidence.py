@@ -70,7 +70,7 @@ def held(database, tmp_path):
         claim = batches.claim(tx, made.batches[0], owner=owner, journal=journal.nonce, relay=RELAY)
     ledger = Ledger(database, claim, relay=RELAY)
     ledger.commit([Settled(1, State.PENDING, Change(State.SENT, reply="250 ok"))], 6)
-    return Held(database, made, ledger, journal, FileJournals(tmp_path, uuid))
+    return Held(database, made, ledger, journal, FileJournals(tmp_path, lambda: uuid))
 
 
 def test_every_record_means_what_it_says(held):
@@ -151,7 +151,7 @@ def unproven(request, held, monkeypatch):
     elif request.param == "another boot":
         monkeypatch.setattr("mailq.transports.journals.this_boot", lambda: "f" * 36)
     elif request.param == "another database":
-        held.journals = FileJournals(held.journals.home, "f" * 36)
+        held.journals = FileJournals(held.journals.home, lambda: "f" * 36)
     else:
         with held.database.begin() as tx:
             tx.execute(text("UPDATE batch SET journal = NULL"))
@@ -169,7 +169,7 @@ def test_the_journal_of_a_server_with_another_home_on_this_host_is_found(held, t
         home, boot = str(tmp_path), journal_file.boot_id()
         tx.execute(text("UPDATE server SET home = :home, boot_id = :boot"), {"home": home, "boot": boot})
     held.dies()
-    held.journals = FileJournals(tmp_path / "elsewhere", held.journals.database)
+    held.journals = FileJournals(tmp_path / "elsewhere", held.journals.life)
     owner = held.claim.owner
     held.restarter().of_server(owner.server_id, owner.incarnation)
     assert held.states == "sppppppp"
@@ -186,7 +186,7 @@ def test_evidence_is_void_if_the_batch_changed_hands_meanwhile(held):
             Restarter(held.database).of_server(owner.server_id, owner.incarnation)
             return super().read(*args, **options)
 
-    held.journals = Slow(held.journals.home, held.journals.database)
+    held.journals = Slow(held.journals.home, held.journals.life)
     assert held.restart() == 0
     assert held.states == "siiiiipp"
 
@@ -228,7 +228,7 @@ def test_a_process_with_the_pid_of_a_dead_one_believes_the_dead_ones_journal(hel
     """The same name: its own empty journal must not speak for the other."""
     held.note("started", 2)
     held.dies()
-    mine = JournalFile.create(tmp_path / "journal", database=held.journals.database, incarnation=1)
+    mine = JournalFile.create(tmp_path / "journal", database=held.journals.life(), incarnation=1)
     held.restarter().of_process(held.claim.owner.process, Own.of(mine, None))
     assert held.states == "sipppppp"
 
@@ -247,7 +247,7 @@ def test_a_thousand_batches_are_taken_in_two_seconds(database, tmp_path):
         )
     journal.started(made.batches[500], 1, 1501, 1)
     journal.close(remove=False)
-    restarter = Restarter(database, FileJournals(tmp_path, uuid))
+    restarter = Restarter(database, FileJournals(tmp_path, lambda: uuid))
     began = os.times().elapsed
     assert restarter.former_incarnations(owner.server_id, owner.incarnation + 1) == 1000
     assert os.times().elapsed - began < 2

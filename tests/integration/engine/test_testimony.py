@@ -3,10 +3,12 @@
 import pytest
 from sqlalchemy import text
 
+from mailq import bootstrap
 from mailq.core.mailing import State
 from mailq.engine.restarter import Restarter
 from mailq.engine.testimony import Testimony
-from mailq.store import audit, batches, mailings
+from mailq.settings import Settings
+from mailq.store import audit, batches, installation, mailings
 from mailq.transports.journal import JournalFile
 from tests.integration.engine.test_evidence import held  # noqa: F401 - a fixture
 from tests.support.mailings import batch_row, make_owner
@@ -127,3 +129,23 @@ def test_reclaiming_former_incarnations_leaves_no_journal_behind(held):  # noqa:
     assert restarter.former_incarnations(now.server_id, now.incarnation) == 1
     assert held.states == "sppppppp"
     assert not held.journal.path.exists()
+
+
+def test_a_journal_of_a_life_before_an_accepted_restore_says_nothing_about_this_one(taken, tmp_path):
+    """Its records name fences that are given out again; whoever reads it was wired before the restore was accepted."""
+    journals = bootstrap.journals(Settings(home=tmp_path), taken.database)
+    taken.dies()
+    assert [len(one.records) for one in journals.leftovers()] == [5]
+    with taken.database.begin() as tx:
+        installation.accept(tx)
+    assert Testimony(taken.database).of_leftovers(journals) == 0
+    assert taken.states == "siiiiipp"
+
+
+def test_a_journal_of_the_life_since_an_accepted_restore_is_heard_by_whoever_was_wired_before(taken, tmp_path):
+    journals = bootstrap.journals(Settings(home=tmp_path), taken.database)
+    with taken.database.begin() as tx:
+        installation.accept(tx)
+        life = installation.uuid(tx)
+    JournalFile.create(tmp_path / "journal", database=life, incarnation=1).close(remove=False)
+    assert [len(one.records) for one in journals.leftovers()] == [0]
