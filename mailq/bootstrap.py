@@ -45,6 +45,19 @@ def database(settings: Settings, *, application: str = "mailq") -> Database:
     return Database(required(settings.database_url, "database_url"), application=application)
 
 
+def server_database(settings: Settings, *, application: str) -> Database:
+    """The ledger's database for a process of a worker server.
+
+    When it stands still in the middle of a transaction, its rows are free by the time its lease has run out: whoever takes over
+    skips those that are locked.
+
+    Raises:
+        Misconfigured: no database is set and no local stack runs.
+    """
+    url, ttl = required(settings.database_url, "database_url"), settings.lease.ttl
+    return Database(url, application=application, idle_timeout_ms=round(ttl.total_seconds() * 1000))
+
+
 def retry_policy(settings: Settings) -> RetryPolicy:
     """The waits of deferred deliveries."""
     chosen = settings.retry

@@ -48,7 +48,7 @@ class Membership:
             Misconfigured: the database is not migrated.
             Unavailable: the database does not answer.
         """
-        database = bootstrap.database(settings, application=f"mailq main {settings.server_name}")
+        database = bootstrap.server_database(settings, application=f"mailq main {settings.server_name}")
         lock = ServerLock.open(lock_path(settings.home, settings.server_name))
         try:
             revision.require_up_to_date(database)
@@ -96,7 +96,7 @@ class Membership:
         What cannot be done now is done at the warden's next look.
         """
         settings, name = self.settings, self.settings.server_name
-        database = bootstrap.database(settings, application=f"mailq main {name}")
+        database = bootstrap.server_database(settings, application=f"mailq main {name}")
         try:
             _look_for_a_restore(bootstrap.guard(settings, database))
             takeover = bootstrap.takeover(
@@ -123,7 +123,7 @@ class Membership:
         Raises:
             Unavailable: the database does not answer; the end of the lease will say the same, later.
         """
-        database = bootstrap.database(self.settings, application=f"mailq main {self.settings.server_name}")
+        database = bootstrap.server_database(self.settings, application=f"mailq main {self.settings.server_name}")
         try:
             incarnation = self.incarnation
             reclaimed = bootstrap.restarter(self.settings, database).own_incarnation(self.server_id, incarnation)

@@ -38,7 +38,7 @@ def parts() -> Parts:
 @lru_cache(maxsize=1)
 def _of_process(pid: int) -> Parts:
     membership = lifecycle.membership()
-    database = bootstrap.database(membership.settings, application=f"mailq worker {pid}")
+    database = bootstrap.server_database(membership.settings, application=f"mailq worker {pid}")
     dispatcher = bootstrap.dispatcher(membership.settings, database)
     guard = bootstrap.guard(membership.settings, database)
     executor = bootstrap.executor(

@@ -35,7 +35,9 @@ class Warden:
     def __init__(self, chosen: Settings, *, server_id: int, board: Signboard, lock: str, main_pid: int) -> None:
         self._settings = chosen
         self._board = board
-        self._database = Database(_database_url(chosen), application=f"mailq warden {chosen.server_name}")
+        self._database = Database(
+            _database_url(chosen), application=f"mailq warden {chosen.server_name}", idle_timeout_ms=_idle_timeout_ms(chosen)
+        )
         self._marking = Marking(self._make_guard, chosen.server_name)
         connection = KeptConnection(_renewals(chosen))
         self._renewal = Renewal(connection, board, lease_terms(chosen), server_id=server_id, lock=lock, marks=self._marking)
@@ -85,11 +87,23 @@ def _database_url(chosen: Settings) -> str:
     return settings.required(chosen.database_url, "database_url")
 
 
+def _idle_timeout_ms(chosen: Settings) -> int:
+    """See `mailq.bootstrap.server_database`."""
+    return round(chosen.lease.ttl.total_seconds() * 1000)
+
+
 def _renewals(chosen: Settings) -> Database:
     """A connection that gives up soon: a renewal that hangs is worth less than the next one."""
     patience_ms = max(500, round(chosen.lease.heartbeat.total_seconds() * 1000))
     name = f"mailq lease {chosen.server_name}"
-    return Database(_database_url(chosen), application=name, pool_size=1, statement_timeout_ms=patience_ms, connect_timeout_s=2)
+    return Database(
+        _database_url(chosen),
+        application=name,
+        pool_size=1,
+        statement_timeout_ms=patience_ms,
+        connect_timeout_s=2,
+        idle_timeout_ms=_idle_timeout_ms(chosen),
+    )
 
 
 def _told_within(seconds: float) -> bytes | None:

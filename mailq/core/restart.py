@@ -56,9 +56,14 @@ class Known:
         return self.state in {State.ALIVE, State.DRAINING} and self.lease_runs
 
     @property
+    def is_retired(self) -> bool:
+        """Whether it has stopped, or somebody has taken it over: what it still holds was locked then."""
+        return self.state in {State.STOPPED, State.SILENT}
+
+    @property
     def is_over(self) -> bool:
         """Whether nothing is left to be done about it: it has stopped or was retired, and holds nothing."""
-        return self.state in {State.STOPPED, State.SILENT} and not self.holds_batches
+        return self.is_retired and not self.holds_batches
 
 
 Dead = Callable[[Known], bool]

@@ -77,7 +77,7 @@ class Takeover:
             log.info("server.came_back", server=server.name, incarnation=server.incarnation)
             return 0
         taken = self._restarter.of_server(server.id, server.incarnation)
-        if taken or not server.is_over:
+        if taken or not server.is_retired:
             log.warning("server.taken_over", server=server.name, incarnation=server.incarnation, reason=reason, batches=taken)
         return taken
 

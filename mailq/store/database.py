@@ -50,9 +50,15 @@ class Database:
         pool_size: int = 5,
         statement_timeout_ms: int = 60_000,
         connect_timeout_s: int = 5,
+        idle_timeout_ms: int = 60_000,
     ) -> None:
+        """Nothing is connected yet.
+
+        Args:
+            idle_timeout_ms: a transaction in which nothing happens for so long is ended by PostgreSQL, and its rows are free.
+        """
         self.url = parse_url(url)
-        options = f"-c statement_timeout={statement_timeout_ms} -c idle_in_transaction_session_timeout=60000 -c timezone=UTC"
+        options = f"-c statement_timeout={statement_timeout_ms} -c idle_in_transaction_session_timeout={idle_timeout_ms} -c timezone=UTC"
         self.engine: Engine = create_engine(
             self.url,
             pool_size=pool_size,
