@@ -16,7 +16,7 @@ from tests.support.nodes.process import NodeProcess
 from tests.support.waiting import eventually
 
 ROOT = Path(__file__).parents[3]
-_READY_WITHIN = 30.0
+_READY_WITHIN = 60.0
 
 
 class ServerContainer(CeleryWorkerContainer):
