@@ -30,9 +30,9 @@ def pytest_configure() -> None:
 @pytest.fixture(scope="session")
 def servers() -> "Iterator[Servers]":
     """The servers of this test run; ask for `postgres_url` or `redis_url` instead."""
-    from tests.support.servers import Servers, temporary_home
+    from tests.support.servers import Servers, memory, temporary_home
 
-    with temporary_home() as home:
+    with temporary_home(memory()) as home:
         running = Servers(home)
         try:
             yield running
