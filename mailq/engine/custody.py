@@ -49,7 +49,11 @@ class Custody:
             return None
         if self._journal is None:
             self._journal, self._owner = self._opened(owner), owner
-        return self._journal if self.settle() else None
+        if not self.settle():
+            return None
+        if self._journal is None:
+            self._journal, self._owner = self._opened(owner), owner
+        return self._journal
 
     def settle(self) -> bool:
         """Reclaim what the books say this process holds, by its own records, and tell what they know of what was taken from it;
@@ -62,11 +66,18 @@ class Custody:
         if self._owner is None or self._journal is None:
             return True
         own = Own.of(self._journal, self._held)
-        if self._restarter.of_process(self._owner.process, own, vet=self.require_memory):
+        remains = self._restarter.of_process(self._owner.process, own, vet=self.require_memory)
+        if remains.num_locked:
             return False
+        if self._held is not None and self._held not in self._lost:
+            # Somebody else may have taken it without its records, while the database was away.
+            self._lost.append(self._held)
         self._testify(own)
         self._held = None
-        self._discard()
+        if own.nonce in remains.journals:
+            self._leave_behind()
+        else:
+            self._discard()
         return True
 
     def hold(self, held: Claim) -> None:
@@ -116,7 +127,8 @@ class Custody:
             return True
         if not self.settle():
             return False
-        self._journal.close(remove=True)
+        if self._journal is not None:
+            self._journal.close(remove=True)
         self._journal = self._owner = None
         return True
 
@@ -140,6 +152,13 @@ class Custody:
             if own.records is not None:
                 self._testimony.of_pass(held.batch_id, held.fence, own.records)
             self._lost.pop()
+
+    def _leave_behind(self) -> None:
+        """Let go of the journal as it is. The batch that names it stays leased until a person has mended its books; whoever
+        reclaims it then must not take what was forgotten for never sent."""
+        if self._journal is not None:
+            self._journal.close(remove=False)
+        self._journal = self._owner = None
 
     def _discard(self) -> None:
         if self._journal is None:

@@ -62,6 +62,19 @@ class Own:
         return self.held is not None and (self.held.batch_id, self.held.fence) == (claim.batch_id, claim.fence)
 
 
+@dataclass(frozen=True, slots=True)
+class Remains:
+    """What is still leased to a process after its batches were to be reclaimed.
+
+    Attributes:
+        num_locked: batches whose rows are locked right now.
+        journals: those named by batches whose books differ. A person looks at them, and what the journals say is needed then.
+    """
+
+    num_locked: int = 0
+    journals: frozenset[str | None] = frozenset()
+
+
 class Restarter:
     """Reclaims batches. The fence rises with each reclaim, so a process wrongly believed dead does no harm.
 
@@ -107,20 +120,17 @@ class Restarter:
             self._hear_leftovers()
         return taken
 
-    def of_process(self, process: str, own: Own | None = None, *, vet: Callable[[Claim], None] = lambda _: None) -> int:
+    def of_process(self, process: str, own: Own | None = None, *, vet: Callable[[Claim], None] = lambda _: None) -> Remains:
         """Reclaim what the books say the calling process holds, when it knows of nothing: a claim or a release whose reply was lost.
 
         Args:
             own: its journal. A batch that names another one was held by a dead process whose pid and so whose name came again.
             vet: called with each claim before anything is written; what it raises ends this.
-
-        Returns:
-            How many batches are still leased to it because their rows were locked.
         """
         with self._database.begin() as tx:
             found = leases.of_process(tx, process)
         if not found:
-            return 0
+            return Remains()
         for one in found:
             vet(one.claim)
         left = {own.nonce: LeftBehind(records=own.records)} if own is not None else {}
@@ -131,7 +141,8 @@ class Restarter:
                 case if case.leased.journal != own.nonce or own.proves(case) else replace(case, known=None) for case in cases
             ]
         reclaimed = self._reclaim(cases)
-        return len(found) - reclaimed.done - reclaimed.differ
+        journals = frozenset(case.leased.journal for case in reclaimed.differ)
+        return Remains(len(found) - reclaimed.done - len(reclaimed.differ), journals)
 
     def _hear_leftovers(self) -> None:
         # After the batches that name them are reclaimed and committed: only then is a journal of no more use.
@@ -176,7 +187,7 @@ class Restarter:
         try:
             for start in range(0, len(cases), BATCHES_A_TRANSACTION):
                 done, differ = self._reclaim_some(kept, cases[start : start + BATCHES_A_TRANSACTION])
-                total = _Count(total.done + len(done), total.differ + differ)
+                total = _Count(total.done + len(done), (*total.differ, *differ))
                 finished |= {one.claim.mailing_id for one in done if one.state is State.FINISHED}
             for mailing_id in sorted(finished):
                 finish_mailing(kept, mailing_id, State.FINISHED)
@@ -184,8 +195,8 @@ class Restarter:
             kept.close()
         return total
 
-    def _reclaim_some(self, database: Transactions, cases: Sequence[Case]) -> tuple[list[Reclaimed], int]:
-        """Those that were reclaimed, and how many must not be."""
+    def _reclaim_some(self, database: Transactions, cases: Sequence[Case]) -> tuple[list[Reclaimed], list[Case]]:
+        """Those that were reclaimed, and those that must not be."""
         try:
             with database.begin() as tx:
                 done = reclaim(tx, cases, self._retry)
@@ -193,20 +204,20 @@ class Restarter:
             if len(cases) > 1:
                 # One of them: the others must not wait for the person who looks at it.
                 each = [self._reclaim_some(database, [case]) for case in cases]
-                return [one for done, _ in each for one in done], sum(differ for _, differ in each)
+                return [one for done, _ in each for one in done], [case for _, differ in each for case in differ]
             log.error("batch.books_differ", batch_id=cases[0].claim.batch_id, fence=cases[0].claim.fence, error=str(error))
-            return [], 1
+            return [], list(cases)
         for one in done:
             _log(one)
-        return done, 0
+        return done, []
 
 
 @dataclass(frozen=True, slots=True)
 class _Count:
-    """How many batches were reclaimed, and of how many the books differ."""
+    """How many batches were reclaimed, and those of which the books differ."""
 
     done: int = 0
-    differ: int = 0
+    differ: tuple[Case, ...] = ()
 
 
 Fit = Callable[[Leased, LeftBehind], bool]

@@ -9,7 +9,7 @@ from sqlalchemy import text
 from mailq.core.delivery import Change, State
 from mailq.core.mailing import Books
 from mailq.engine.ledger import Ledger
-from mailq.engine.restarter import Own, Restarter
+from mailq.engine.restarter import Own, Remains, Restarter
 from mailq.store import batches, installation, mailings
 from mailq.store.deliveries import Settled
 from mailq.transports import journal as journal_file
@@ -215,12 +215,12 @@ def test_a_process_believes_its_own_records_about_what_it_holds(held):
     held.note("started", 2)
     held.note("started", 3)
     held.note("replied", 3, 250)
-    assert held.restarter().of_process(held.claim.owner.process, Own.of(held.journal, held.claim)) == 0
+    assert held.restarter().of_process(held.claim.owner.process, Own.of(held.journal, held.claim)) == Remains()
     assert held.states == "sisppppp"
 
 
 def test_a_process_proves_nothing_about_a_claim_it_does_not_know(held):
-    assert held.restarter().of_process(held.claim.owner.process, Own.of(held.journal, None)) == 0
+    assert held.restarter().of_process(held.claim.owner.process, Own.of(held.journal, None)) == Remains()
     assert held.states == "siiiiipp"
 
 

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
@@ -13,11 +14,13 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
+from mailq import bootstrap
 from mailq.core.mailing import Books
 from mailq.engine.dispatcher import Dispatcher
 from mailq.engine.executor import Memory
+from mailq.engine.ledger import Ledger
 from mailq.engine.restarter import Restarter
-from mailq.errors import BooksForgotten, Unavailable
+from mailq.errors import BooksDiffer, BooksForgotten, Unavailable
 from mailq.store import batches, mailings
 from mailq.transports.journal import JournalFile
 from tests.support.mailings import batch_row, make_mailing, make_owner, recount
@@ -127,7 +130,7 @@ def test_a_ring_that_a_server_without_a_lease_has_heard_is_rung_again_at_the_nex
 
 def begun(database):
     with database.begin() as tx:
-        return tx.execute(text("SELECT watermark > 0 FROM batch")).scalar_one()
+        return tx.execute(text("SELECT watermark > 0 FROM batch WHERE number = 1")).scalar_one()
 
 
 def test_what_came_back_before_the_lease_ran_out_is_in_the_books(database, sink, make):
@@ -237,6 +240,59 @@ def test_what_was_taken_in_mid_pass_is_told_to_the_books_and_only_unanswered_dot
     assert sent(database) <= set(sink.accepted_recipients) <= sent(database) | in_doubt(database)
 
 
+def test_what_a_pass_knows_is_kept_while_the_books_of_its_batch_differ(database, sink, make):
+    """Somebody has changed a delivery by hand. When that is mended the batch is reclaimed, and nothing of it goes out twice."""
+    sink.rules("delay=300ms at=dot")
+    made = make([20, 5])
+    with hands(database, sink.url) as worker:
+        with ThreadPoolExecutor(1) as thread:
+            working_on = thread.submit(worker.executor.work, made.batches[0])
+            eventually(lambda: begun(database))
+            change_by_hand(database, "state = 'sent'")
+            with pytest.raises(BooksDiffer):
+                working_on.result()
+        sink.rules()
+        assert worker.executor.work(made.batches[1]).endswith("sent=5 errors=0 deferred=0 in_doubt=0")
+        assert len(worker.journals) == 2
+
+        change_by_hand(database, "state = 'pending'")
+        owner = worker.owner
+        assert bootstrap.restarter(worker.settings, database).dead_processes(owner.server_id, owner.incarnation) == 1
+        worker.work_until_idle()
+    assert sorted(sink.accepted_recipients) == sorted(set(sink.accepted_recipients))
+    assert sent(database) <= set(sink.accepted_recipients) <= sent(database) | in_doubt(database)
+    assert books_of(database, made).num_pending == 0
+
+
+def change_by_hand(database, change):
+    with database.begin() as tx:
+        tx.execute(text(f"UPDATE delivery SET {change} WHERE seq = 1"))  # noqa: S608 - by this test
+
+
+def test_what_was_taken_while_the_database_was_away_is_told_to_the_books(database, sink, make, monkeypatch):
+    """The release failed, and by the time the database was back another server had taken the batch without the journal."""
+    made = make([20])
+    with hands(database, sink.url) as worker:
+        owner, close = worker.owner, Ledger.close
+
+        def taken(ledger, **_):
+            forget_the_last_commit(database)
+            Restarter(database).of_server(owner.server_id, owner.incarnation)
+            monkeypatch.setattr(Ledger, "close", close)
+            raise Unavailable("the database went away")
+
+        monkeypatch.setattr(Ledger, "close", taken)
+        worker.executor.work(made.batches[0])
+    assert books_of(database, made) == Books(num_profiles=20, num_sent=20)
+
+
+def forget_the_last_commit(database):
+    """The last mail was accepted, and the journal alone knows it."""
+    with database.begin() as tx:
+        tx.execute(text("UPDATE delivery SET state = 'pending', pass = 0, reply = NULL WHERE seq = 20"))
+        tx.execute(text("UPDATE batch SET num_sent = num_sent - 1"))
+
+
 def test_a_process_that_finds_the_books_forgotten_sends_nothing_more(database, sink, make):
     told: list[str] = []
     made = make([5, 5])
@@ -287,8 +343,6 @@ def test_a_process_killed_in_the_middle_leaves_only_unanswered_dots_in_doubt(dat
         process.wait()
     with hands(database, sink.url, home=tmp_path, work_for=timedelta(minutes=1)) as worker:
         owner = worker.owner
-        from mailq import bootstrap
-
         assert bootstrap.restarter(worker.settings, database).former_incarnations(owner.server_id, owner.incarnation) == 1
         assert books_of(database, made).num_in_doubt <= 4
         sink.rules()

@@ -25,7 +25,7 @@ from mailq.engine import doubt_lists, steering
 from mailq.engine.doubt_lists import Named
 from mailq.engine.ledger import Ledger
 from mailq.engine.ports import LeftBehind
-from mailq.engine.restarter import Own, Restarter
+from mailq.engine.restarter import Own, Remains, Restarter
 from mailq.errors import Conflict, LeaseLost
 from mailq.store import batches, deliveries, servers
 from mailq.store.deliveries import Settled
@@ -190,7 +190,7 @@ class LedgerMachine(RuleBasedStateMachine):
         one = data.draw(st.sampled_from(self.unheard), label="unheard")
         if any(other.owner == one.owner for other in self.leased() if other is not one):
             return
-        assert self.restarter.of_process(one.owner.process, Own(one.journal, [])) == 0
+        assert self.restarter.of_process(one.owner.process, Own(one.journal, [])) == Remains()
         self.unheard.remove(one)
         self.model_reclaim(one, {})
 
