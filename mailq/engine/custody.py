@@ -47,13 +47,9 @@ class Custody:
         """
         if self._owner is not None and _is_other(self._owner, owner) and not self.leave():
             return None
-        if self._journal is None:
-            self._journal, self._owner = self._opened(owner), owner
-        if not self.settle():
-            return None
-        if self._journal is None:
-            self._journal, self._owner = self._opened(owner), owner
-        return self._journal
+        self._journal_for(owner)
+        # Another one, if it had to be left behind.
+        return self._journal_for(owner) if self.settle() else None
 
     def settle(self) -> bool:
         """Reclaim what the books say this process holds, by its own records, and tell what they know of what was taken from it;
@@ -140,11 +136,13 @@ class Custody:
         self._lost.clear()
         self._closed.clear()
 
-    def _opened(self, owner: Owner) -> Journal:
-        try:
-            return self._open(owner.incarnation)
-        except OSError as error:
-            raise NoJournal(f"no journal can be written, so nothing is sent: {error}; free or mend its disk") from error
+    def _journal_for(self, owner: Owner) -> Journal:
+        if self._journal is None:
+            try:
+                self._journal, self._owner = self._open(owner.incarnation), owner
+            except OSError as error:
+                raise NoJournal(f"no journal can be written, so nothing is sent: {error}; free or mend its disk") from error
+        return self._journal
 
     def _testify(self, own: Own) -> None:
         while self._lost:
