@@ -120,6 +120,7 @@ def test_a_kill_is_not_for_a_demo_that_stays(mailqctl: Start, home: Path) -> Non
     assert not state.is_running(home)
 
 
+@pytest.mark.slow  # the other demos show the stack, test_sigterm_mid_batch.py the stop
 @pytest.mark.timeout(400)
 def test_a_kept_demo_survives_sigterm_of_its_worker_and_a_worker_started_by_hand_finishes(mailqctl: Start, home: Path) -> None:
     """SIGTERM goes to the whole process group, as service managers do it."""
