@@ -5,15 +5,14 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from celery import current_task, signals
+from celery import signals
 
-from mailq import bootstrap, telemetry
+from mailq import bootstrap
 from mailq.clock import Clock
 from mailq.engine.executor import Executor, Memory
 from mailq.engine.takeover import Takeover
 from workers import lifecycle
-
-log = telemetry.logger(__name__)
+from workers.progress import Progress
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,22 +65,3 @@ def end_sessions(**_: Any) -> None:
     """Say goodbye to the relay when a worker process ends."""
     if _of_process.cache_info().currsize:
         parts().executor.close()
-
-
-class Progress:
-    """Tells Flower how far a batch is, at most once a second."""
-
-    def __init__(self, clock: Clock, every_s: float = 1.0) -> None:
-        self._clock = clock
-        self._every_s = every_s
-        self._next = 0.0
-
-    def report(self, text: str) -> None:
-        """Send a task-progress event for the task that runs, unless one was sent just now."""
-        now = self._clock.monotonic()
-        if now >= self._next and current_task:
-            self._next = now + self._every_s
-            try:
-                current_task.send_event("task-progress", result=text)
-            except Exception as error:  # noqa: BLE001 - whatever a broker does when it goes away, a batch goes on
-                log.debug("progress.not_told", error=str(error))
