@@ -12,8 +12,9 @@ from mailq import settings, telemetry
 from mailq.broker import names
 from mailq.broker.doorbell import require_noeviction
 from mailq.errors import MailqError, Misconfigured
-from workers import lifeline
+from workers import lifeline, steadiness
 from workers.membership import Membership
+from workers.parting import Parting
 from workers.pulse import Pulse
 from workers.warden_process import WardenProcess
 
@@ -55,11 +56,12 @@ class MembershipStep(bootsteps.StartStopStep):
         global _current, _warden, _pulse  # noqa: PLW0603 - one server a process, inherited by its forks
         chosen = settings.load()
         _refuse_unfit_pool(worker)
-        require_noeviction(settings.required(chosen.redis_url, "redis_url"))
+        redis_url = settings.required(chosen.redis_url, "redis_url")
+        require_noeviction(redis_url)
         _current = Membership.join(chosen, slots(worker))
         _warden = WardenProcess(_current)
         _warden.start()
-        _pulse = Pulse(_current, _warden)
+        _pulse = Pulse(_current, _warden, Parting(redis_url, chosen.stop_grace, lambda: _living(worker)))
         _pulse.start()
         # The lease is renewed meanwhile, and nothing is consumed before it is done.
         _current.take_over()
@@ -85,6 +87,12 @@ class MembershipStep(bootsteps.StartStopStep):
         self.stop(worker)
 
 
+def _living(worker: Any) -> list[int]:
+    """The worker processes, as far as nobody has seen their end."""
+    pool = worker.pool and worker.pool._pool  # noqa: SLF001 - Celery shows them only while the pool runs
+    return [process.pid for process in list(pool._pool)] if pool else []  # noqa: SLF001
+
+
 def slots(worker: Any) -> dict[str, int]:
     """Worker processes per lane: every process of a worker serves each of its queues."""
     consumed = set(worker.app.amqp.queues.consume_from)
@@ -97,6 +105,7 @@ def install(app: Celery) -> None:
     # Steps stop in reverse: one that requires the pool would be stopped before the pool has drained.
     required: Any = components.Pool.requires
     components.Pool.requires = (*required, MembershipStep)
+    steadiness.install()
     signals.worker_shutting_down.connect(_begin_nothing_new)
     signals.worker_process_init.connect(_belong_to_the_main_process)
     signals.task_failure.connect(_tell_of_a_lost_process)

@@ -9,6 +9,7 @@ import threading
 
 from mailq import telemetry
 from workers.membership import Membership
+from workers.parting import Parting
 from workers.warden_process import WardenProcess
 
 log = telemetry.logger(__name__)
@@ -20,9 +21,10 @@ BEATS_A_HEARTBEAT = 4
 class Pulse:
     """Beats until `stop`. It touches no database: a connection made by a thread can deadlock what is forked meanwhile."""
 
-    def __init__(self, membership: Membership, warden: WardenProcess) -> None:
+    def __init__(self, membership: Membership, warden: WardenProcess, parting: Parting) -> None:
         self._membership = membership
         self._warden = warden
+        self._parting = parting
         self._every_s = min(LONGEST_S, membership.settings.lease.heartbeat.total_seconds() / BEATS_A_HEARTBEAT)
         self._ended = threading.Event()
         self._ending = False
@@ -45,7 +47,10 @@ class Pulse:
         """Show life once, replace a warden that is gone, and begin the end that somebody else wrote on the board."""
         self._membership.board.show_life()
         self._warden.ensure()
-        if self._membership.board.says_stop and not self._ending:
+        if not self._membership.board.says_stop:
+            return
+        self._parting.begin()
+        if not self._ending:
             self._ending = True
             log.info("server.stops_as_told")
             os.kill(os.getpid(), signal.SIGTERM)

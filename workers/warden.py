@@ -122,6 +122,9 @@ def main() -> None:
     chosen = settings.load()
     telemetry.configure(chosen.log, chosen.log_level)
     Warden(chosen, server_id=server_id, board=board, lock=lock, main_pid=main_pid).run()
+    sys.stderr.flush()
+    # No library has a word to say any more: it might wait for a broker that does not answer.
+    os._exit(0)
 
 
 if __name__ == "__main__":

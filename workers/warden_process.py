@@ -12,7 +12,7 @@ from workers.signboard import boottime_s
 
 log = telemetry.logger(__name__)
 
-STOP_WITHIN_S = 5
+STOP_WITHIN_S = 3
 BOOTS_WITHIN_S = 30.0
 STARTS_APART_S = 1.0
 STANDS_STILL_S = 3.0

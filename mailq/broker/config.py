@@ -13,14 +13,17 @@ def celery_settings(redis_url: str) -> dict[str, Any]:
         "broker_url": redis_url,
         "broker_connection_retry_on_startup": True,
         "broker_connection_max_retries": None,
+        # A Redis that is full, or for a moment the replica of another one, answers with errors: no reason to end.
+        "broker_channel_error_retry": True,
         "broker_pool_acquire_timeout": 30,
         "broker_transport_options": {
             "visibility_timeout": 3600,
             "unacked_restore_interval": 10,
             "unacked_restore_throttle": 1,
             "queue_order_strategy": "priority",
-            "socket_timeout": 10,
-            "socket_connect_timeout": 5,
+            # A stop may have to wait for one answer that does not come.
+            "socket_timeout": 5,
+            "socket_connect_timeout": 2,
             "socket_keepalive": True,
             "health_check_interval": 10,
             "max_retries": 2,

@@ -1,10 +1,13 @@
 """The guard against kombu 5.7.0, and proof that it is still needed."""
 
 import pytest
+import redis
 from kombu import Connection, Exchange, Queue
 from kombu.transport import redis as transport
+from redis.connection import AbstractConnection
 
 from mailq.broker import kombu_compat
+from mailq.broker.doorbell import connect
 
 QUEUE = Queue("guard", Exchange("guard", type="direct"), routing_key="guard")
 CONTROL = Queue("control", Exchange("control", type="direct"), routing_key="control")
@@ -73,3 +76,17 @@ def test_whoever_makes_an_app_or_a_doorbell_has_the_guard(unguarded, broker):
     CeleryDoorbell(broker.url)
 
     assert transport.Channel._connparams is kombu_compat._connparams
+
+
+def test_a_broker_that_is_given_up_is_not_waited_for(monkeypatch, broker):
+    """Neither by an open connection nor by a new one; whoever asks has lost a connection like any other."""
+    client = connect(broker.url)
+    client.ping()
+    for asking in kombu_compat.ASKING:
+        monkeypatch.setattr(AbstractConnection, asking, getattr(AbstractConnection, asking))
+
+    kombu_compat.give_up()
+
+    for asked in (client, connect(broker.url)):
+        with pytest.raises(redis.exceptions.ConnectionError, match="given up"):
+            asked.ping()

@@ -7,6 +7,7 @@ import pytest
 from mailq.core.server import State
 from mailq.store import fleet
 from tests.support.fleets import seen, settled
+from tests.support.gateway import Gateway
 from tests.support.waiting import eventually
 
 
@@ -61,3 +62,31 @@ def test_pools_without_processes_are_refused_with_a_reason(start_server, pool):
     server.process.child.stopped = True
     assert "use prefork" in server.log
     assert "Traceback" not in server.log
+
+
+def test_a_redis_that_says_nothing_keeps_no_server_that_is_told_to_stop(start_server, broker, database):
+    """Celery would wait for a dozen answers, one after another."""
+    with Gateway(broker.url) as redis:
+        server = start_server(redis_url=redis.url)
+        redis.fall_silent()
+
+        server.terminate(group=True)
+
+        assert server.wait_ended(within=15) == 0
+        assert "server.gives_broker_up" in server.log
+        assert seen(database).state is State.STOPPED
+
+
+def test_a_server_ends_with_a_word_and_a_code_if_it_cannot_even_leave(start_server, database_url):
+    """Its database fell silent for good. The lease runs out by itself, and whoever looks at the exit code knows that nothing was noted."""
+    with Gateway(database_url) as postgres:
+        server = start_server(database_url=postgres.url, stop_grace="1s", relay__dot_timeout="5s")
+        stopped = server.children[0]
+        stopped.send_signal(signal.SIGSTOP)
+        postgres.fall_silent()
+
+        server.terminate(group=True)
+
+        assert server.wait_ended(within=25) in {0, 69}
+        assert "server.gives_worker_up" in server.log
+        assert ("server.ends_without_leave" in server.log) or ("server.stop_not_noted" in server.log)
