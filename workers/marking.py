@@ -31,12 +31,13 @@ class Marking:
     def granted(self, beat: int, *, before: int, life: str | None = None) -> None:
         """Take note of a renewal, before anybody acts on it.
 
-        What the same server was granted before is at hand, so a database that has forgotten stops sending here and now.
+        What the same server was granted before is at hand, so a database that has forgotten stops sending here and now. Unless
+        it was granted in another life of the books: this server was away when an operator accepted the restore.
 
         Raises:
             Unavailable: the database does not answer.
         """
-        if beat <= before:
+        if beat <= before and self._last[1] in {None, life}:
             self._guard.forgotten(f"renewal {before:,} of server {self._server} was acknowledged, and now {beat:,} is granted")
         self._last = beat, life
         self._news.set()
