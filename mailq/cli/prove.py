@@ -111,6 +111,8 @@ def _run(order: "Order", missing: "Mapping[Kind, str]", *, keep: bool) -> "Resul
 def _conclude(order: "Order", result: "Result", home: Path) -> None:
     if result.num_ended:
         say(f"{result.num_ended} times a server ended by itself and was started again, as a service manager would")
+    if result.num_kept_out:
+        say(f"{result.num_kept_out} times a server could not start because a service was away, and was started again")
     if result.num_cut_short:
         say(f"{result.num_cut_short} times a server was killed because its orderly stop took too long")
     if result.violation:

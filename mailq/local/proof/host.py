@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
+from mailq.errors import Unavailable
 from mailq.local.proof import processes
 from mailq.local.proof.clocks import PACKAGES
 from mailq.local.proof.namespaces import Namespace
@@ -26,6 +27,7 @@ class Host:
         next_clock: variables that give its next start another clock than the machine's.
         ending: until when an orderly stop may last.
         num_ended: how often the server ended by itself; as a service manager would, we start it again.
+        num_kept_out: how often it could not start because a service was away.
         num_cut_short: how often it had to be killed because its orderly stop took too long.
     """
 
@@ -48,6 +50,7 @@ class Host:
         self.ending: float | None = None
         self.start_at: float | None = None
         self.num_ended = 0
+        self.num_kept_out = 0
         self.num_cut_short = 0
         self._supervisor = supervisor
         self._env = env
@@ -133,7 +136,9 @@ class Host:
             self.start_at = now
         if self.child is not None and not self.up:
             if not self.child.stopped:
-                self.num_ended += 1
+                kept_out = self.child.process.returncode == Unavailable.exit_code
+                self.num_kept_out += kept_out
+                self.num_ended += not kept_out
             self.kill()
             self.start_at = self.start_at or now + _START_AGAIN_AFTER_S
         if self.child is None and self.start_at is not None and now >= self.start_at:

@@ -46,12 +46,14 @@ class Result:
     Attributes:
         violation: the first thing that must not be, in words; None if all is well.
         num_ended: how often a server ended by itself, and was started again.
+        num_kept_out: how often one could not start because a service was away, and was started again.
         num_cut_short: how often one had to be killed because its orderly stop took too long.
     """
 
     tally: Tally
     violation: list[str] | None = None
     num_ended: int = 0
+    num_kept_out: int = 0
     num_cut_short: int = 0
 
 
@@ -97,8 +99,13 @@ class Proof:
 
     def _result(self, violation: list[str] | None) -> Result:
         hosts = self._ground.hosts
-        ended, cut_short = sum(host.num_ended for host in hosts), sum(host.num_cut_short for host in hosts)
-        return Result(self.tally, violation, ended, cut_short)
+        return Result(
+            self.tally,
+            violation,
+            num_ended=sum(host.num_ended for host in hosts),
+            num_kept_out=sum(host.num_kept_out for host in hosts),
+            num_cut_short=sum(host.num_cut_short for host in hosts),
+        )
 
     def _round(self, faults: Sequence[Fault]) -> list[str] | None:
         """Faults, calm, and the comparison; what must not be, in words."""
