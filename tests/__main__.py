@@ -1,6 +1,6 @@
 """`./run test [--all] [pytest arguments]`: every tier in one pytest run, the fast ones first; exits with pytest's code.
 
-Without paths everything runs but what is marked `slow`; `--all` runs that too.
+Without paths everything runs but what is marked `slow`, in two processes side by side; `--all` runs that too. `-n0` runs all in one.
 """
 
 import sys
@@ -10,8 +10,11 @@ from pathlib import Path
 import pytest
 
 HERE = Path(__file__).parent
-TIERS = ("unit", "architecture", "model", "contract", "integration", "scenarios")
+# The scenarios before the integration tests: the longest ones go first, so that both processes end together.
+TIERS = ("unit", "architecture", "model", "contract", "scenarios", "integration")
 FAST_TIERS = ("unit", "architecture", "model")
+# Scenarios mostly wait. A file stays with one process, which has a PostgreSQL and a Redis of its own.
+SIDE_BY_SIDE = ("-n2", "--dist=loadfile", "--no-loadscope-reorder")
 
 
 def arguments(given: Sequence[str]) -> list[str]:
@@ -20,7 +23,9 @@ def arguments(given: Sequence[str]) -> list[str]:
     paths = [word for word in words if not word.startswith("-") and Path(word.partition("::")[0]).exists()]
     chosen = paths or [str(HERE / tier) for tier in TIERS if (HERE / tier).is_dir()]
     options = [] if "--all" in given or "-m" in words else ["-m", "not slow"]
-    if all(_is_fast(path) for path in chosen):
+    if not paths:
+        options += SIDE_BY_SIDE
+    elif all(_is_fast(path) for path in chosen):
         # pytest-celery takes three seconds to load, more than these tiers take to run.
         options += ["-p", "no:celery"]
     return [*options, *(word for word in words if word not in paths), *chosen]
