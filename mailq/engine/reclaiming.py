@@ -18,7 +18,7 @@ from mailq.errors import BooksDiffer
 from mailq.store import deliveries, leases, recipients
 from mailq.store.batches import Counted
 from mailq.store.deliveries import Settled
-from mailq.store.leases import Found, Leased, Open, Standing, Taking
+from mailq.store.leases import Leased, Open, Standing, Taking
 
 SETTLED_AT_ONCE = 100
 """Without statistics each change is compared with each: the statement is made for a window, not for a thousand."""
@@ -48,6 +48,14 @@ class Reclaimed:
 
 
 @dataclass(frozen=True, slots=True)
+class _Found:
+    """Of a batch: what is open, and what is left besides."""
+
+    open: Sequence[Open]
+    rest: Left
+
+
+@dataclass(frozen=True, slots=True)
 class _Decided:
     case: Case
     settled: Sequence[Settled]
@@ -66,7 +74,7 @@ def reclaim(tx: Connection, cases: Sequence[Case], retry: RetryPolicy) -> list[R
     if not cases:
         return []
     now, standings = leases.standings(tx, {case.claim.mailing_id for case in cases})
-    found = leases.look(tx, [(case.claim, seized[case.claim.batch_id]) for case in cases])
+    found = _look(tx, [(case.claim, seized[case.claim.batch_id]) for case in cases], standings)
     decided = [
         _decide(case, found[case.claim.batch_id], standings[case.claim.mailing_id], now=now, retry=retry) for case in cases
     ]
@@ -81,7 +89,23 @@ def reclaim(tx: Connection, cases: Sequence[Case], retry: RetryPolicy) -> list[R
     ]
 
 
-def _decide(case: Case, found: Found, standing: Standing, *, now: datetime, retry: RetryPolicy) -> _Decided:
+def _look(tx: Connection, seized: Sequence[tuple[Claim, Counted]], standings: Mapping[int, Standing]) -> dict[int, _Found]:
+    """Read what is open and what is left besides. That is counted only where it decides whether a batch ends or waits: to count
+    a thousand batches that have yet to be worked would take the time in which they could be worked."""
+    opened = leases.opened(tx, seized)
+    found, decisive = {}, []
+    for claim, counted in seized:
+        begun = opened.get(claim.batch_id, [])
+        deferred = counted.deferred - sum(one.state is DeliveryState.DEFERRED for one in begun)
+        pending = counted.pending - sum(one.state is DeliveryState.PENDING for one in begun)
+        found[claim.batch_id] = _Found(begun, Left(pending, deferred, None))
+        if pending <= 0 or deferred < 0 or standings[claim.mailing_id].state in SKIP_THE_REST:
+            decisive.append((claim, counted))
+    rest = leases.rest(tx, decisive)
+    return found | {batch_id: _Found(found[batch_id].open, left) for batch_id, left in rest.items()}
+
+
+def _decide(case: Case, found: _Found, standing: Standing, *, now: datetime, retry: RetryPolicy) -> _Decided:
     changes = [(one, _change(case, one, standing, now=now, retry=retry)) for one in found.open]
     not_begun = [one for one, change in changes if change is None]
     settled = [Settled(one.seq, one.state, change) for one, change in changes if change is not None]
@@ -106,7 +130,7 @@ def _change(case: Case, one: Open, standing: Standing, *, now: datetime, retry: 
     return settle(outcome, attempt=one.attempts + 1, started_at=standing.started_at, now=now, retry=retry)
 
 
-def _require_books(one: _Decided, counted: Counted, found: Found) -> None:
+def _require_books(one: _Decided, counted: Counted, found: _Found) -> None:
     deferred = found.rest.deferred + sum(open_.state is DeliveryState.DEFERRED for open_ in found.open)
     pending = found.rest.pending + len(found.open) - (deferred - found.rest.deferred)
     if (counted.pending, counted.deferred) != (pending, deferred):

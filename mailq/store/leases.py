@@ -44,14 +44,6 @@ class Open:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
-    """What a reclaimer finds of a batch: what is open, and what is left besides."""
-
-    open: Sequence[Open]
-    rest: Left
-
-
-@dataclass(frozen=True, slots=True)
 class Standing:
     """What a reclaimer must know of a mailing."""
 
@@ -123,42 +115,46 @@ def standings(tx: Connection, mailing_ids: Collection[int]) -> tuple[datetime, M
 
 # One index scan per batch, whatever the statistics say: hence LATERAL. What is open is the predicate of the worklist
 # (`mailq.store.deliveries`), by the values stored in the batch's row.
-_LOOK = text("""
-SELECT b.id, d.*
+_SEIZED = """
   FROM unnest(CAST(:ids AS bigint[]), CAST(:mailings AS bigint[]), CAST(:firsts AS int[]), CAST(:lasts AS int[]),
               CAST(:watermarks AS int[]), CAST(:fences AS int[]), CAST(:starts AS timestamptz[]))
        AS b (id, mailing_id, first_seq, last_seq, watermark, fence, pass_started_at)
+"""
+_IS_OPEN = "seq <= b.watermark AND pass < b.fence AND (due_at IS NULL OR due_at <= b.pass_started_at)"
+_OPEN = text(f"""
+SELECT b.id, one.seq, one.state, one.attempts
+{_SEIZED}
  CROSS JOIN LATERAL (
-       SELECT count(*) FILTER (WHERE state = 'pending' AND NOT open) AS pending,
-              count(*) FILTER (WHERE state = 'deferred' AND NOT open) AS deferred,
-              min(due_at) FILTER (WHERE NOT open) AS next_due_at,
-              array_agg(seq ORDER BY seq) FILTER (WHERE open) AS seqs,
-              array_agg(state ORDER BY seq) FILTER (WHERE open) AS states,
-              array_agg(attempts ORDER BY seq) FILTER (WHERE open) AS attempts
-         FROM (SELECT seq, state, attempts, due_at,
-                      seq <= b.watermark AND pass < b.fence AND (due_at IS NULL OR due_at <= b.pass_started_at) AS open
-                 FROM delivery
-                WHERE mailing_id = b.mailing_id AND seq BETWEEN b.first_seq AND b.last_seq
-                  AND state IN ('pending', 'deferred')) AS mine) AS d
-""")
+       SELECT seq, state, attempts FROM delivery
+        WHERE mailing_id = b.mailing_id AND seq BETWEEN b.first_seq AND b.watermark AND state IN ('pending', 'deferred')
+          AND {_IS_OPEN}) AS one
+ ORDER BY b.id, one.seq
+""")  # noqa: S608 - made of our own words
+_REST = text(f"""
+SELECT b.id, rest.*
+{_SEIZED}
+ CROSS JOIN LATERAL (
+       SELECT count(*) FILTER (WHERE state = 'pending') AS pending, count(*) FILTER (WHERE state = 'deferred') AS deferred,
+              min(due_at) AS next_due_at
+         FROM delivery
+        WHERE mailing_id = b.mailing_id AND seq BETWEEN b.first_seq AND b.last_seq AND state IN ('pending', 'deferred')
+          AND NOT ({_IS_OPEN})) AS rest
+""")  # noqa: S608 - made of our own words
 
 
-def look(tx: Connection, seized: Sequence[tuple[Claim, Counted]]) -> dict[int, Found]:
-    """Read what is open and what is left of batches whose rows the caller has locked, by batch."""
-    claims = [claim for claim, _ in seized]
-    rows = tx.execute(
-        _LOOK,
-        {
-            "ids": [claim.batch_id for claim in claims],
-            "mailings": [claim.mailing_id for claim in claims],
-            "firsts": [claim.first_seq for claim in claims],
-            "lasts": [claim.last_seq for claim in claims],
-            "watermarks": [counted.watermark for _, counted in seized],
-            "fences": [claim.fence for claim in claims],
-            "starts": [claim.pass_started_at for claim in claims],
-        },
-    )
-    return {row.id: Found(_open(row), Left(row.pending, row.deferred, row.next_due_at)) for row in rows}
+def opened(tx: Connection, seized: Sequence[tuple[Claim, Counted]]) -> dict[int, list[Open]]:
+    """Read what is open of batches whose rows the caller has locked, by batch; those of which nothing is are left out."""
+    found: dict[int, list[Open]] = {}
+    for row in tx.execute(_OPEN, _facts(seized)):
+        found.setdefault(row[0], []).append(Open(row[1], State(row[2]), row[3]))
+    return found
+
+
+def rest(tx: Connection, seized: Sequence[tuple[Claim, Counted]]) -> dict[int, Left]:
+    """Count what is left besides what is open, of batches whose rows the caller has locked, by batch."""
+    if not seized:
+        return {}
+    return {row.id: Left(row.pending, row.deferred, row.next_due_at) for row in tx.execute(_REST, _facts(seized))}
 
 
 _TAKE = text("""
@@ -220,6 +216,14 @@ def _claim(row: Any) -> Claim:
     )
 
 
-def _open(row: Any) -> list[Open]:
-    opened = zip(row.seqs or (), row.states or (), row.attempts or (), strict=True)
-    return [Open(seq, State(state), attempts) for seq, state, attempts in opened]
+def _facts(seized: Sequence[tuple[Claim, Counted]]) -> Mapping[str, Any]:
+    claims = [claim for claim, _ in seized]
+    return {
+        "ids": [claim.batch_id for claim in claims],
+        "mailings": [claim.mailing_id for claim in claims],
+        "firsts": [claim.first_seq for claim in claims],
+        "lasts": [claim.last_seq for claim in claims],
+        "watermarks": [counted.watermark for _, counted in seized],
+        "fences": [claim.fence for claim in claims],
+        "starts": [claim.pass_started_at for claim in claims],
+    }
