@@ -81,7 +81,8 @@ def _try(database: Database, entrant: Entrant, terms: LeaseTerms, first_beat: in
     asked_at = boottime_s()
     with database.begin() as tx:
         found = fleet.standing(tx, entrant.name)
-        answer = admit(found, first_beat=first_beat, locked=locked, former_nonce=former_nonce)
+        boot_id = entrant.place.boot_id
+        answer = admit(found, first_beat=first_beat, locked=locked, former_nonce=former_nonce, boot_id=boot_id)
         if answer is not Answer.START:
             return Attempt(answer, found)
         lock.sign()

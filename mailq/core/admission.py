@@ -41,7 +41,9 @@ class Answer(StrEnum):
     REFUSE = "refuse"
 
 
-def admit(row: Standing | None, *, first_beat: int | None, locked: bool, former_nonce: str | None) -> Answer:
+def admit(
+    row: Standing | None, *, first_beat: int | None, locked: bool, former_nonce: str | None, boot_id: str | None = None
+) -> Answer:
     """Decide whether a server may start.
 
     Args:
@@ -49,8 +51,9 @@ def admit(row: Standing | None, *, first_beat: int | None, locked: bool, former_
         first_beat: the row's beat when this start looked first.
         locked: whether this start holds the lock file of its home.
         former_nonce: what the lock file said when it was taken: if the row names it, its holder is dead.
+        boot_id: this boot of this host. A lock proves nothing about another one: file systems that hosts share may not share it.
     """
-    proven_dead = row is not None and former_nonce is not None and row.place.lock == former_nonce
+    proven_dead = row is not None and former_nonce is not None and (row.place.lock, row.place.boot_id) == (former_nonce, boot_id)
     if locked and (row is None or proven_dead or not row.lives):
         return Answer.START
     renews = row is not None and first_beat is not None and row.beat != first_beat

@@ -34,12 +34,18 @@ def test_a_server_starts_at_once_where_nobody_of_its_id_lives(row: Standing | No
 @pytest.mark.parametrize("row", [ALIVE, DRAINING])
 def test_the_lock_file_that_the_row_names_proves_its_holder_dead(row: Standing) -> None:
     """No need to wait for the end of a lease."""
-    assert admit(row, first_beat=None, locked=True, former_nonce="nonce") is Answer.START
+    assert admit(row, first_beat=None, locked=True, former_nonce="nonce", boot_id="boot") is Answer.START
+
+
+def test_the_lock_file_of_a_home_that_hosts_share_proves_nothing_about_another_host() -> None:
+    """Its file system may keep the locks of each host apart: this one would start beside a server that lives."""
+    assert admit(ALIVE, first_beat=None, locked=True, former_nonce="nonce", boot_id="another") is Answer.WAIT
+    assert admit(RUN_OUT, first_beat=None, locked=True, former_nonce="nonce", boot_id="another") is Answer.START
 
 
 @pytest.mark.parametrize("former", [None, "another"])
 def test_another_lock_file_proves_nothing(former: str | None) -> None:
-    assert admit(ALIVE, first_beat=None, locked=True, former_nonce=former) is Answer.WAIT
+    assert admit(ALIVE, first_beat=None, locked=True, former_nonce=former, boot_id="boot") is Answer.WAIT
 
 
 def test_a_row_without_a_nonce_is_not_proven_dead_by_a_fresh_file() -> None:
