@@ -381,6 +381,7 @@ def run(faulty: FaultyDatabase, examples: int, steps: int) -> None:
     run_state_machine_as_test(lambda: LedgerMachine(faulty), settings=chosen)
 
 
+@pytest.mark.timeout(400)
 def test_the_ledger_does_as_the_model_does(faulty):
     """Whatever order things come in."""
     run(faulty, examples=40, steps=25)
