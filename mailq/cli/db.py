@@ -10,7 +10,7 @@ from mailq.cli.terminal import print_json, print_line, say
 
 @click.group(context_settings=CONTEXT, epilog=examples("db upgrade", "db check", "db accept-restore"))
 def db() -> None:
-    """Migrate the database, or check that it fits.
+    """Upgrade the database, or check that it fits.
 
     One that was restored from a backup sends nothing until `accept-restore` was said.
     """

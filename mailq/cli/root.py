@@ -22,7 +22,7 @@ COMMANDS = {
     "history": Entry("mailq.cli.history:history", "Show every mail that one address got or did not get."),
     "worker": Entry("mailq.cli.worker:worker", "Start a worker server."),
     "server": Entry("mailq.cli.server:server", "See and steer worker servers."),
-    "db": Entry("mailq.cli.db:db", "Migrate the database, or check that it fits."),
+    "db": Entry("mailq.cli.db:db", "Upgrade the database, or check that it fits."),
     "up": Entry("mailq.cli.up:up", "Run PostgreSQL, Redis and a mail sink here."),
     "down": Entry("mailq.cli.down:down", "Stop the local stack of this home."),
     "doctor": Entry("mailq.cli.doctor:doctor", "Look for what is wrong, and say how to fix it."),
