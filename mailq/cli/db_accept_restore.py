@@ -60,7 +60,7 @@ def _look(guard: "Guard") -> "tuple[Forgotten, list[Behind]]":
     found = guard.standing()
     if found is None:
         raise Conflict(
-            "this database has forgotten nothing, as far as Redis and the marks in this home know: there is no restore"
+            "this database has forgotten nothing, as far as Redis and the marks in this home know: there is no restore to accept"
         )
     return found, guard.compared()
 

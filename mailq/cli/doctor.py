@@ -51,7 +51,7 @@ def examine() -> Iterator[Finding]:
 
 
 def _print(finding: Finding) -> None:
-    text = clean(finding.text).replace("\n", "; ")
+    text = _in_one_line(clean(finding.text))
     if stdout_is_terminal():
         from rich.text import Text
 
@@ -61,3 +61,9 @@ def _print(finding: Finding) -> None:
         print_line(f"{finding.level:<5}{finding.what:<9} {text}")
     if finding.fix:
         print_line(f"     {'':<9} → {finding.fix}")
+
+
+def _in_one_line(text: str) -> str:
+    """Several lines as one: a heading that ends with a colon is followed by what it announces."""
+    lines = [line.strip() for line in text.splitlines()]
+    return "; ".join(lines).replace(":; ", ": ")

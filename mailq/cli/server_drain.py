@@ -83,7 +83,7 @@ def _until_stopped(database: "Database", name: str) -> "Listed":
             return found
         if time.monotonic() - said_s >= SAY_EVERY_S:
             said_s = time.monotonic()
-            say(f"server {name} drains since {span(said_s - began_s)}; it still holds {found.num_leased} batches")
+            say(f"server {name} has been draining for {span(said_s - began_s)}; it still holds {_batches(found)}")
         time.sleep(LOOK_EVERY_S)
 
 
@@ -96,7 +96,16 @@ def _not_silent(found: "Listed") -> "Listed":
     if found.state is State.SILENT:
         standing = found.standing
         raise Conflict(
-            f"server {standing.name} is silent since {standing.renewed_at:%Y-%m-%d %H:%M:%S %Z} and hears nothing; "
-            f"it holds {found.num_leased} batches, which go to other servers"
+            f"server {standing.name} is silent since {standing.renewed_at:%Y-%m-%d %H:%M:%S %Z} and hears nothing; {_going(found)}"
         )
     return found
+
+
+def _going(found: "Listed") -> str:
+    if not found.num_leased:
+        return "it holds no batch"
+    return f"it holds {_batches(found)}, which {'goes' if found.num_leased == 1 else 'go'} to other servers"
+
+
+def _batches(found: "Listed") -> str:
+    return f"{found.num_leased:,} {'batch' if found.num_leased == 1 else 'batches'}"

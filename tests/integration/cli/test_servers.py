@@ -49,6 +49,7 @@ def test_a_server_whose_lease_ran_out_is_shown_as_silent_and_cannot_be_drained(m
     done = mailqctl("server", "drain", "web1:8851")
     assert done.code == 5
     assert "web1:8851 is silent since" in done.err
+    assert "it holds no batch" in done.err
 
 
 @pytest.mark.usefixtures("owner")
