@@ -11,7 +11,7 @@ from mailq import __version__, bootstrap, telemetry
 from mailq.core.batch import Owner
 from mailq.core.server import Place, State
 from mailq.engine.guard import Guard
-from mailq.errors import MailqError
+from mailq.errors import MailqError, Misconfigured
 from mailq.settings import Settings
 from mailq.store import revision, servers
 from mailq.store.database import Database
@@ -45,11 +45,11 @@ class Membership:
 
         Raises:
             Conflict: a live server has this id.
-            Misconfigured: the database is not migrated.
+            Misconfigured: the database is not migrated, or the home cannot be written.
             Unavailable: the database does not answer.
         """
         database = bootstrap.server_database(settings, application=f"mailq main {settings.server_name}")
-        lock = ServerLock.open(lock_path(settings.home, settings.server_name))
+        lock = _open_lock(settings)
         try:
             revision.require_up_to_date(database)
             return cls._join(database, settings, slots, lock)
@@ -141,6 +141,15 @@ def _look_for_a_restore(guard: Guard) -> None:
     found = guard.standing()
     if found is not None:
         log.error("server.sends_nothing", since=found.since, why=found.why, do="mailqctl db accept-restore")
+
+
+def _open_lock(settings: Settings) -> ServerLock:
+    try:
+        return ServerLock.open(lock_path(settings.home, settings.server_name))
+    except OSError as error:
+        raise Misconfigured(
+            f"the home {settings.home.absolute()} cannot be written: {error.strerror}; set MAILQ_HOME to a directory of this user"
+        ) from None
 
 
 def _place(settings: Settings, lock: ServerLock) -> Place:

@@ -14,9 +14,7 @@ COMMANDS = {
     "resume": Entry("mailq.cli.mailing_steer:resume", "Go on with a paused mailing."),
     "cancel": Entry("mailq.cli.mailing_steer:cancel", "End a mailing for good; what has not begun is skipped."),
     "drop": Entry("mailq.cli.mailing_steer:drop", "Delete a mailing that was never loaded to its end."),
-    "verify": Entry(
-        "mailq.cli.mailing_verify:verify", "Count deliveries again, and compare them with the books."
-    ),
+    "verify": Entry("mailq.cli.mailing_verify:verify", "Count deliveries again, and compare them with the books."),
     "export": Entry("mailq.cli.mailing_export:export", "Print what became of every recipient."),
 }
 

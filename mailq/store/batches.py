@@ -1,6 +1,5 @@
 """Batches: claim, advance, release. Every write of an owner repeats what it believes, so a late owner is refused."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -190,51 +189,6 @@ def release(
         raise LeaseLost(held.batch_id, held.fence)
 
 
-def leased_by_process(tx: Connection, process: str) -> Sequence[Claim]:
-    """Batches that this very process holds by the books: after a claim whose reply was lost, it does not know it."""
-    rows = tx.execute(select(batch).where(batch.c.owner == process, batch.c.state == State.LEASED))
-    return [_seen(row) for row in rows]
-
-
-def leased_before(tx: Connection, server_id: int, incarnation: int) -> Sequence[Claim]:
-    """Batches that former incarnations of a server still hold."""
-    former = and_(batch.c.server_id == server_id, batch.c.incarnation < incarnation)
-    return [_seen(row) for row in tx.execute(select(batch).where(former, batch.c.state == State.LEASED).order_by(batch.c.id))]
-
-
-def seize(tx: Connection, seen: Claim) -> Counted | None:
-    """Lock a batch to reclaim it, if it is still as it was seen; its watermark and what its counters say is left.
-
-    The lock is a statement of its own and the deliveries are read in the next one: under READ COMMITTED that one sees
-    what the owner committed last. None: the owner let go of it, somebody else was faster, or the owner is writing right now.
-    """
-    row = tx.execute(_counted(seen).with_for_update(skip_locked=True)).one_or_none()
-    return None if row is None else Counted(row.watermark, row.pending, row.deferred)
-
-
-def reclaim(
-    tx: Connection, seen: Claim, state: State, *, in_doubt: int, deferred: int, due_at: datetime | None, skipped: int = 0
-) -> None:
-    """Take a seized batch from its owner: the fence rises, so that nothing the owner still writes counts."""
-    done = state in {State.FINISHED, State.CANCELLED}
-    tx.execute(
-        update(batch)
-        .where(_held_by(seen))
-        .values(
-            state=state,
-            due_at=due_at,
-            rung_at=None,
-            fence=batch.c.fence + 1,
-            ledger_no=batch.c.ledger_no + 1,
-            num_in_doubt=batch.c.num_in_doubt + in_doubt,
-            num_deferred=batch.c.num_deferred + deferred,
-            num_skipped=batch.c.num_skipped + skipped,
-            finished_at=func.now() if done else None,
-            **_UNOWNED,
-        )
-    )
-
-
 def wake_due(tx: Connection, *, now: datetime | None = None) -> int:
     """Make waiting batches ready whose time has come; how many."""
     moment = db_now(now)
@@ -274,7 +228,3 @@ def _claim(row: Row[Any], owner: Owner) -> Claim:
         pass_started_at=row.pass_started_at,
         first_claimed_at=row.first_claimed_at,
     )
-
-
-def _seen(row: Row[Any]) -> Claim:
-    return _claim(row, Owner(row.server_id, row.incarnation, row.owner))

@@ -7,7 +7,6 @@ from sqlalchemy import ColumnElement, Connection, and_, func, or_, select, text
 
 from mailq.core.batch import Claim, Left, Tally
 from mailq.core.delivery import NEXT, WORKABLE, Change, State
-from mailq.core.outcome import Doubt
 from mailq.core.transitions import require
 from mailq.errors import BooksDiffer
 from mailq.store.tables import delivery
@@ -105,24 +104,6 @@ def left(tx: Connection, held: Claim) -> Left:
         func.min(delivery.c.due_at),
     ).where(_of(held))
     return Left(*tx.execute(statement).one())
-
-
-def open_set(tx: Connection, seen: Claim, *, watermark: int) -> list[tuple[int, State]]:
-    """What a batch's owner had begun and not settled, as (seq, state); the caller has locked the batch's row."""
-    statement = select(delivery.c.seq, delivery.c.state).where(_workable(seen), delivery.c.seq <= watermark)
-    return [(row.seq, State(row.state)) for row in tx.execute(statement)]
-
-
-def doubt(tx: Connection, seen: Claim, open_deliveries: Sequence[tuple[int, State]], reason: Doubt) -> Tally:
-    """Put the open set of a batch in doubt; what that adds to its counters.
-
-    Raises:
-        BooksDiffer: a delivery was not as `open_set` read it; roll back.
-    """
-    change = Change(State.IN_DOUBT, doubt=reason)
-    settled = [Settled(seq, was, change) for seq, was in open_deliveries]
-    settle(tx, seen, settled, relay=None)
-    return tally(settled)
 
 
 def _of(held: Claim) -> ColumnElement[bool]:

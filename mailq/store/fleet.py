@@ -76,6 +76,7 @@ def rejoin(
             started_at=db_now(now),
             renewed_at=db_now(now),
             lease_until=db_now(now) + ttl,
+            migrate_to=None,
         )
         .returning(server.c.incarnation, server.c.beat)
     )

@@ -14,7 +14,7 @@ from mailq.engine.doubt_lists import Named
 from mailq.engine.doubts import Settled
 from mailq.engine.ledger import Ledger
 from mailq.errors import BadInput, Conflict, NotFound
-from mailq.store import audit, batches, deliveries, mailings
+from mailq.store import audit, batches, deliveries, leases, mailings
 from mailq.store import doubts as store
 from mailq.store.deliveries import Settled as Written
 from tests.support.doubts import doubtful_mailing, require_balance
@@ -258,8 +258,9 @@ def test_what_is_sent_again_is_not_open_when_its_batch_is_reclaimed(database, le
     resolve(database, made, Verdict.RESEND, 1)
     with database.begin() as tx:
         now = make_owner(tx)
-        (held,) = batches.leased_before(tx, now.server_id, now.incarnation)
-        assert {seq for seq, _ in deliveries.open_set(tx, held, watermark=4)} == {3, 4}
+        (held,) = (one.claim for one in leases.before(tx, now.server_id, now.incarnation))
+        opened = leases.opened(tx, [(held, leases.seize(tx, [held])[held.batch_id])])
+        assert {one.seq for one in opened[held.batch_id]} == {3, 4}
     require_balance(database, made)
 
 

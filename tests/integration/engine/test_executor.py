@@ -10,7 +10,7 @@ from mailq.core.mailing import Books, State
 from mailq.core.message import Content
 from mailq.engine import steering
 from mailq.engine.restarter import Restarter
-from mailq.store import batches, mailings
+from mailq.store import batches, leases, mailings
 from tests.support.mailings import make_mailing, make_owner, recount
 from tests.support.waiting import eventually
 from tests.support.workers import hands
@@ -252,7 +252,7 @@ def test_what_a_process_held_without_knowing_it_is_reclaimed_before_its_next_cla
             forgotten = batches.claim(tx, made.batches[0], owner=worker.owner)
         worker.executor.work(made.batches[1])
         with database.begin() as tx:
-            assert batches.seize(tx, forgotten) is None
+            assert leases.seize(tx, [forgotten]) == {}
         worker.work_until_idle()
     assert books_of(database, made) == Books(num_profiles=10, num_sent=10)
 

@@ -11,11 +11,11 @@ from mailq.core.batch import State, Tally
 from mailq.core.delivery import Change
 from mailq.core.delivery import State as Delivery
 from mailq.core.mailing import State as Mailing
-from mailq.core.outcome import Doubt
 from mailq.core.transitions import IllegalStep
 from mailq.errors import BooksDiffer, LeaseLost
-from mailq.store import batches, deliveries, mailings, servers
+from mailq.store import batches, deliveries, leases, mailings, servers
 from mailq.store.deliveries import Settled
+from mailq.store.leases import Open, Taking
 from tests.support.mailings import batch_row, make_mailing, make_owner, recount, states
 
 SENT = Change(Delivery.SENT, reply="250 ok")
@@ -103,7 +103,7 @@ def test_a_window_transaction_tells_how_the_mailing_stands(tx, mailing, held):
 
 
 def test_a_server_that_lost_its_batch_writes_nothing(tx, mailing, held):
-    batches.reclaim(tx, held, State.READY, in_doubt=0, deferred=0, due_at=None)
+    leases.take(tx, [Taking(held, State.READY, None, Tally())])
     with pytest.raises(LeaseLost):
         settle(tx, held, [1], ledger_no=held.ledger_no)
     with pytest.raises(LeaseLost):
@@ -169,22 +169,15 @@ def test_what_is_not_yet_due_is_left_for_a_later_pass(tx, mailing, owner, held):
 
 def test_the_open_set_is_what_has_begun_and_is_not_settled(tx, held):
     settle(tx, held, [1, 3], watermark=4)
-    assert deliveries.open_set(tx, held, watermark=4) == [(2, Delivery.PENDING), (4, Delivery.PENDING)]
-
-
-def test_the_open_set_in_doubt_says_why(tx, mailing, held):
-    settle(tx, held, [1], watermark=3)
-    added = deliveries.doubt(tx, held, deliveries.open_set(tx, held, watermark=3), Doubt.WORKER_KILLED)
-    assert added == Tally(in_doubt=2)
-    rows = tx.execute(text("SELECT doubt FROM delivery WHERE mailing_id = :id AND state = 'in_doubt'"), {"id": mailing.id})
-    assert set(rows.scalars()) == {"worker_killed"}
+    seized = leases.seize(tx, [held])[held.batch_id]
+    assert leases.opened(tx, [(held, seized)]) == {held.batch_id: [Open(2, Delivery.PENDING, 0), Open(4, Delivery.PENDING, 0)]}
 
 
 def test_a_reclaimer_passes_over_what_has_changed_hands(tx, mailing, owner, held):
     batches.release(tx, held, State.READY)
-    assert batches.seize(tx, held) is None
+    assert leases.seize(tx, [held]) == {}
     batches.claim(tx, mailing.batches[0], owner=owner)
-    assert batches.seize(tx, held) is None
+    assert leases.seize(tx, [held]) == {}
 
 
 def test_a_reclaimer_passes_over_a_batch_whose_owner_is_just_writing(database):
@@ -193,7 +186,7 @@ def test_a_reclaimer_passes_over_a_batch_whose_owner_is_just_writing(database):
         held = batches.claim(tx, made.batches[0], owner=make_owner(tx))
     with database.begin() as writing, database.begin() as reclaiming:
         batches.hold(writing, held)
-        assert batches.seize(reclaiming, held) is None
+        assert leases.seize(reclaiming, [held]) == {}
 
 
 def test_waiting_batches_become_ready_when_they_are_due(tx, held):
@@ -206,10 +199,10 @@ def test_waiting_batches_become_ready_when_they_are_due(tx, held):
 
 def test_batches_of_former_incarnations_are_found(tx, owner, held):
     now = make_owner(tx)
-    assert [seen.batch_id for seen in batches.leased_before(tx, now.server_id, now.incarnation)] == [held.batch_id]
-    assert batches.leased_before(tx, owner.server_id, owner.incarnation) == []
+    assert [seen.claim for seen in leases.before(tx, now.server_id, now.incarnation)] == [held]
+    assert leases.before(tx, owner.server_id, owner.incarnation) == []
 
 
 def test_what_a_process_holds_by_the_books_is_found(tx, owner, held):
-    assert [seen.fence for seen in batches.leased_by_process(tx, owner.process)] == [held.fence]
-    assert batches.leased_by_process(tx, "somebody else") == []
+    assert [seen.claim for seen in leases.of_process(tx, owner.process)] == [held]
+    assert leases.of_process(tx, "somebody else") == []

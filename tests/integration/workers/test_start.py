@@ -55,3 +55,17 @@ def test_a_server_refuses_settings_it_does_not_understand(start_server):
     assert code == 78
     assert "relay.sessions" in said
     assert "Traceback" not in said
+
+
+def test_a_server_refuses_a_home_it_cannot_write(start_server, tmp_path):
+    """There it keeps its lock, its board and its journals."""
+    home = tmp_path / "one"
+    home.mkdir()
+    (home / "run").write_text("a file where a directory should be")
+
+    code, said = refusal(start_server(wait=False))
+
+    assert code == 78
+    assert f"the home {home} cannot be written" in said
+    assert "set MAILQ_HOME" in said
+    assert "Traceback" not in said
