@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 
 
 _GAP = 2
-_FOLDED = 11
+_FOLDED = 13
+"""As narrow as a column may get where its text folds: our longest words, `transactional` and `worker_killed`, stay whole."""
 _UNITS = (("d", 86400), ("h", 3600), ("min", 60), ("s", 1))
 
 

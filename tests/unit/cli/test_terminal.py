@@ -81,3 +81,18 @@ def test_a_table_on_a_terminal_never_cuts_an_id_or_a_number(
     assert "1,234,567" in out
     assert all(len(line) <= width for line in out.splitlines())
     assert ("2026-11-21" in out) is (width != 80)
+
+
+@pytest.mark.parametrize("width", [70, 80, 90, 120])
+def test_a_table_on_a_terminal_folds_between_words(
+    width: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(width))
+    monkeypatch.setattr(terminal, "stdout_is_terminal", lambda: True)
+    columns = ("server", "state", "host", "pid", "slots", "leased", "since", "renewed")
+    moment = "2026-11-21 23:47:23"
+    row = ("vm:8851", "silent", "vm", "29882", "bulk 2, normal 2, transactional 2", 0, moment, moment)
+
+    terminal.print_table(columns, [row], right=["leased"], optional=["since", "slots", "pid"])
+
+    assert "transactional" in capsys.readouterr().out
