@@ -14,6 +14,9 @@ log = telemetry.logger(__name__)
 
 STOP_WITHIN_S = 3
 BOOTS_WITHIN_S = 30.0
+"""So long a new warden may take to show its first sign of life. Each one in a row that does not gets twice as long as the one
+before: on a starved machine a fixed time would kill every warden before it is up."""
+BOOTS_WITHIN_AT_MOST_S = 600.0
 STARTS_APART_S = 1.0
 STANDS_STILL_S = 3.0
 """How much longer than a lease a warden may show no life: an attempt to connect may take so long."""
@@ -26,6 +29,7 @@ class WardenProcess:
         self._membership = membership
         self._process: subprocess.Popen[bytes] | None = None
         self._started_s = 0.0
+        self._boots_within_s = BOOTS_WITHIN_S
 
     def start(self) -> None:
         """Start the warden. It finds its settings as we did, and its server on the command line."""
@@ -51,7 +55,8 @@ class WardenProcess:
             log.warning("warden.died", pid=process.pid, code=process.returncode)
             self._replace(process)
         elif self._stands_still():
-            log.warning("warden.stands_still", pid=process.pid)
+            log.warning("warden.stands_still", pid=process.pid, came_up=self._came_up)
+            self._boots_within_s = BOOTS_WITHIN_S if self._came_up else min(2 * self._boots_within_s, BOOTS_WITHIN_AT_MOST_S)
             process.kill()
             process.wait()
             self._replace(process)
@@ -81,7 +86,12 @@ class WardenProcess:
         self.start()
 
     def _stands_still(self) -> bool:
-        seen_s = self._membership.board.warden_seen_s
-        if seen_s <= self._started_s:
-            return boottime_s() - self._started_s > BOOTS_WITHIN_S
-        return boottime_s() - seen_s > self._membership.settings.lease.ttl.total_seconds() + STANDS_STILL_S
+        if not self._came_up:
+            return boottime_s() - self._started_s > self._boots_within_s
+        patience_s = self._membership.settings.lease.ttl.total_seconds() + STANDS_STILL_S
+        return boottime_s() - self._membership.board.warden_seen_s > patience_s
+
+    @property
+    def _came_up(self) -> bool:
+        """Whether this warden has shown a sign of life."""
+        return self._membership.board.warden_seen_s > self._started_s
