@@ -1,7 +1,8 @@
 """A worker process's journal: a file of its own that survives `kill -9`, so that its reclaimer knows which dots had left.
 
 The header names the database, this boot of the host, the incarnation and a nonce; the file is created exclusively and locked
-(`flock`) for the life of its process. A plain write outlives the process, not a power cut: hence the boot id.
+(`flock`) for the life of its process. A plain write outlives the process, not a power cut: hence the boot id. A copy is not locked
+though the process lives, and lacks what came after it: hence the identity of the file.
 """
 
 import errno
@@ -10,17 +11,18 @@ import os
 import secrets
 import struct
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 from typing import Self
 
 from mailq.core.journal import Mark, Record, TornJournal, pack, unpack
+from mailq.transports.file_identity import FileIdentity
 
-_HEADER = struct.Struct("<8s36s36sQ32s")
+_HEADER = struct.Struct("<8s36s36sQ32sQQ")
 _CHECKSUM = struct.Struct("<I")
-HEADER_SIZE = 128
-_MAGIC = b"MAILQ-J1"
+HEADER_SIZE = 160
+_MAGIC = b"MAILQ-J2"
 SUFFIX = ".journal"
 _STARTED, _ABANDONED, _REPLIED = (int(mark) for mark in (Mark.STARTED, Mark.ABANDONED, Mark.REPLIED))
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
@@ -34,16 +36,21 @@ def boot_id() -> str:
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """Whose journal it is; equal headers mean the same file."""
+    """Whose journal it is; equal headers mean the same journal.
+
+    Attributes:
+        file: the file that its process wrote; a copy has the same header and is another file.
+    """
 
     database: str
     boot: str
     incarnation: int
     nonce: str
+    file: FileIdentity = field(default=FileIdentity(), compare=False)
 
     def pack(self) -> bytes:
         """The header as it stands in the file."""
-        body = _HEADER.pack(_MAGIC, self.database.encode(), self.boot.encode(), self.incarnation, self.nonce.encode())
+        body = _HEADER.pack(_MAGIC, self.database.encode(), self.boot.encode(), self.incarnation, self.nonce.encode(), *self.file)
         return (body + _CHECKSUM.pack(zlib.crc32(body))).ljust(HEADER_SIZE, b"\0")
 
     @classmethod
@@ -56,10 +63,10 @@ class Header:
         if len(octets) < HEADER_SIZE:
             raise TornJournal("the header is incomplete")
         (checksum,) = _CHECKSUM.unpack_from(octets, _HEADER.size)
-        magic, database, boot, incarnation, nonce = _HEADER.unpack_from(octets)
+        magic, database, boot, incarnation, nonce, device, inode = _HEADER.unpack_from(octets)
         if magic != _MAGIC or zlib.crc32(octets[: _HEADER.size]) != checksum:
             raise TornJournal("the header is no header of ours")
-        return cls(database.decode(), boot.decode(), incarnation, nonce.decode())
+        return cls(database.decode(), boot.decode(), incarnation, nonce.decode(), FileIdentity(device, inode))
 
 
 class JournalFile:
@@ -71,14 +78,14 @@ class JournalFile:
 
     def __init__(self, path: Path, header: Header) -> None:
         self.path = path
-        self.header = header
         path.parent.mkdir(parents=True, exist_ok=True)
         # Locked and headed before it gets its name: nobody finds a journal that looks like a dead process's and is none.
         unnamed = path.with_suffix(".new")
         self._descriptor = os.open(unnamed, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC, 0o600)
         try:
             fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            _write(self._descriptor, header.pack())
+            self.header = replace(header, file=FileIdentity.of(self._descriptor))
+            _write(self._descriptor, self.header.pack())
             os.link(unnamed, path)
         except BaseException:
             os.close(self._descriptor)
@@ -140,7 +147,7 @@ class Found:
 def read_dead(path: Path, expected: Header) -> Found | None:
     """Read the journal of a process that is dead, if it is the very file its lease names; None where it proves nothing.
 
-    It proves nothing when it is missing, damaged, of another database, boot or incarnation, or when its process lives: the
+    It proves nothing when it is missing, damaged, a copy, of another database, boot or incarnation, or when its process lives: the
     lock is still held then.
     """
     try:
@@ -156,13 +163,16 @@ def read_any_dead(path: Path) -> Found:
     Raises:
         BlockingIOError: its process lives.
         FileNotFoundError: it is missing.
-        TornJournal: it is damaged.
+        TornJournal: it is damaged, or a copy.
     """
     descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
         octets = _read_all(descriptor)
-        return Found(Header.unpack(octets), tuple(unpack(octets[HEADER_SIZE:])))
+        header = Header.unpack(octets)
+        if header.file != FileIdentity.of(descriptor):
+            raise TornJournal("it is a copy, and not the file that its process wrote")
+        return Found(header, tuple(unpack(octets[HEADER_SIZE:])))
     except ValueError as error:
         raise TornJournal(str(error)) from None
     finally:

@@ -38,7 +38,8 @@ class FileJournals:
         expected = Header(self.life(), this_boot(), incarnation, nonce)
         for place in self._places(home, boot_id):
             left = self._read(directory(place) / f"{nonce}{SUFFIX}", expected)
-            if left is not None:
+            # One that proves nothing, a copy perhaps, must not hide the one that does.
+            if left is not None and (left.lives or left.records is not None):
                 return left
         return LeftBehind()
 

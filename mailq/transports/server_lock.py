@@ -2,7 +2,7 @@
 
 The kernel lets go of it when the last of them has ended, whatever they died of. The file says the nonce of its holder, and
 the server's row names it: whoever gets the lock of the file with this nonce knows that they are dead. A fresh or replaced
-file proves nothing.
+file proves nothing, nor does a copy, because it says in which file it was written.
 """
 
 import fcntl
@@ -11,6 +11,8 @@ import secrets
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
+
+from mailq.transports.file_identity import FileIdentity
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +66,7 @@ class ServerLock:
 
     def sign(self) -> None:
         """Write this process and a new nonce into it. Before the row names the nonce: a death in between proves nothing."""
-        octets = f"{os.getpid()} {self.nonce}\n".encode()
+        octets = f"{os.getpid()} {self.nonce} {_written_in(self._descriptor)}\n".encode()
         os.pwrite(self._descriptor, octets, 0)
         os.ftruncate(self._descriptor, len(octets))
 
@@ -99,4 +101,10 @@ def _locked(descriptor: int, how: int = fcntl.LOCK_EX) -> bool:
 
 def _read(descriptor: int) -> Holder | None:
     words = os.pread(descriptor, 200, 0).decode(errors="replace").split()
-    return Holder(int(words[0]), words[1]) if len(words) == 2 and words[0].isdigit() else None
+    if len(words) != 3 or not words[0].isdigit() or words[2] != _written_in(descriptor):
+        return None
+    return Holder(int(words[0]), words[1])
+
+
+def _written_in(descriptor: int) -> str:
+    return ":".join(map(str, FileIdentity.of(descriptor)))

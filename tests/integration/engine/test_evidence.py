@@ -1,6 +1,7 @@
 """A reclaimer believes the complete journal of a dead process, and nothing else."""
 
 import os
+import shutil
 from dataclasses import dataclass
 
 import pytest
@@ -173,6 +174,19 @@ def test_the_journal_of_a_server_with_another_home_on_this_host_is_found(held, t
     owner = held.claim.owner
     held.restarter().of_server(owner.server_id, owner.incarnation)
     assert held.states == "sppppppp"
+
+
+def test_a_copy_of_a_home_neither_proves_anything_nor_hides_the_journal_itself(held, tmp_path):
+    shutil.copytree(tmp_path / "journal", tmp_path / "elsewhere" / "journal")
+    copied = FileJournals(tmp_path / "elsewhere", held.journals.life)
+    whose = {"incarnation": held.claim.owner.incarnation, "home": str(tmp_path), "boot_id": journal_file.boot_id()}
+    held.note("started", 2)
+
+    assert copied.read(held.journal.nonce, **whose).lives
+    held.dies()
+    assert [record.seq for record in copied.read(held.journal.nonce, **whose).records] == [2]
+    assert copied.read(held.journal.nonce, **whose | {"home": None}).records is None
+    assert [left.records for left in copied.leftovers()] == [None]
 
 
 def test_evidence_is_void_if_the_batch_changed_hands_meanwhile(held):

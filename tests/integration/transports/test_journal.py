@@ -1,6 +1,7 @@
 """The journal outlives its process, and is believed only when it is the very file of a dead one."""
 
 import resource
+import shutil
 import signal
 import subprocess
 import sys
@@ -68,6 +69,25 @@ def test_a_file_that_is_not_the_one_the_lease_names_proves_nothing(journal, part
 def test_a_missing_file_proves_nothing(journal):
     journal.close(remove=True)
     assert read_dead(journal.path, journal.header) is None
+
+
+def test_a_copy_proves_nothing_though_nobody_holds_its_lock(journal, tmp_path):
+    """Somebody copied a home while its server was running: the copy lacks what its process has sent since."""
+    journal.started(1, 2, 7, 1)
+    copied = tmp_path / journal.path.name
+    shutil.copy2(journal.path, copied)
+    journal.started(1, 2, 8, 1)
+
+    assert read_dead(copied, journal.header) is None
+    journal.close(remove=False)
+    assert read_dead(copied, journal.header) is None
+
+
+def test_a_moved_journal_is_still_the_one(journal, tmp_path):
+    journal.started(1, 2, 7, 1)
+    journal.close(remove=False)
+    moved = journal.path.rename(tmp_path / journal.path.name)
+    assert [record.seq for record in read_dead(moved, journal.header).records] == [7]
 
 
 @pytest.mark.parametrize("place", [0, 9, HEADER_SIZE - 20, HEADER_SIZE + 3])

@@ -1,6 +1,7 @@
 """A lock file is held for the life of a server's processes, and proves their death."""
 
 import os
+import shutil
 import signal
 
 import pytest
@@ -71,6 +72,19 @@ def test_a_death_is_proven_when_main_process_and_children_are_dead(path):
         pass
     lock.release()
     assert proves_dead(path, nonce)
+
+
+def test_a_copy_proves_nothing_about_who_signed_the_original(path, tmp_path):
+    """Somebody copied a home while its server was running: nobody holds the lock of the copy, and the server lives."""
+    lock, copied = ServerLock.open(path), tmp_path / "copied.lock"
+    lock.take()
+    lock.sign()
+    shutil.copy2(path, copied)
+
+    another = ServerLock.open(copied)
+    assert another.take()
+    assert another.former is None
+    assert not proves_dead(copied, lock.nonce)
 
 
 @pytest.mark.parametrize("content", [None, "", "4711", "4711 another\n", "x y z"])
