@@ -98,9 +98,11 @@ class MigrationList:
             Malformed: an entry is empty, no entry, or there twice.
         """
         entries = tuple(_entry(written.strip()) for written in text.split(",")) if text.strip() else ()
-        for place, entry in enumerate(entries):
-            if any(entry.meaning == other.meaning for other in entries[:place]):
+        met: set[object] = set()
+        for entry in entries:
+            if entry.meaning in met:
                 raise Malformed(f"entry `{entry.text}` is there twice")
+            met.add(entry.meaning)
         return cls(entries)
 
     def require_others(self, me: Described) -> None:
