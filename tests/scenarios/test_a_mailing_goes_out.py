@@ -1,5 +1,6 @@
 """A mailing goes out: from a file to balanced books, through the producer, the doorbell, two worker processes and SMTP."""
 
+import pytest
 from sqlalchemy import select
 
 from mailq.core.delivery import Skip
@@ -30,6 +31,7 @@ def test_a_mailing_of_three_thousand_goes_out_and_the_books_balance(submit, star
     assert len({mail.message_id for mail in sink.accepted}) == GOOD
 
 
+@pytest.mark.slow
 def test_both_worker_processes_take_part(submit, start_server, sink, database):
     """A process that has finished its batch finds the next ring waiting: the other one does not work alone."""
     sink.rules("delay=20ms")

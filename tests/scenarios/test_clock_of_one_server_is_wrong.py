@@ -17,7 +17,9 @@ WRONG_CLOCK = Path(__file__).parent / "wrong_clock"
 DAY = timedelta(days=1)
 
 
-@pytest.mark.parametrize("wrong_by", [pytest.param(-DAY, id="a day behind"), pytest.param(DAY, id="a day ahead")])
+@pytest.mark.parametrize(
+    "wrong_by", [pytest.param(-DAY, id="a day behind", marks=pytest.mark.slow), pytest.param(DAY, id="a day ahead")]
+)
 def test_it_works_beside_another_one_and_nobody_is_robbed_put_off_or_mailed_twice(submit, start_server, sink, database, wrong_by):
     """It leads, too, for it was the first; every recipient is put off once, so that there is a time to be reckoned with."""
     sink.rules("tempfail=451 4.2.1 mailbox busy times=1", "delay=50ms")

@@ -37,6 +37,7 @@ def test_a_commit_whose_reply_was_lost_is_not_done_twice(submit, start_server, s
     assert proxy.num_cut == 3
 
 
+@pytest.mark.slow
 def test_a_claim_whose_reply_was_lost_does_not_keep_the_last_batch(submit, start_server, sink, proxy):
     """No further ring comes to remind the process: it looks for itself what it holds by the books."""
     start_server(concurrency=1, database_url=proxy.url)

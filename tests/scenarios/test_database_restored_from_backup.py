@@ -90,6 +90,7 @@ def test_nothing_is_sent_until_an_operator_has_accepted_it(submit, start_server,
     assert server.alive
 
 
+@pytest.mark.slow
 def test_servers_that_start_on_a_restored_database_send_nothing(submit, start_server, sink, database, back_up, mailqctl):
     """All of it was sent after the backup, and every server had been stopped when it was restored; Redis was flushed, too."""
     server = start_server(**BRISK)

@@ -2,6 +2,7 @@
 
 from collections import Counter
 
+import pytest
 from sqlalchemy import select
 
 from mailq.core.mailing import DoubtPolicy
@@ -14,6 +15,7 @@ ACCEPTED = {f"r1{digit}@example.com" for digit in range(10)}
 NOT_ACCEPTED = {f"r2{digit}@example.com" for digit in range(10)}
 
 
+@pytest.mark.slow
 def test_at_most_those_on_record_are_mailed_twice_and_nobody_goes_without(submit, start_server, sink, database):
     """Of twenty dots without a reply ten had been accepted: these ten get it twice, the other ten once."""
     sink.rules(

@@ -3,6 +3,7 @@
 import uuid
 from dataclasses import replace
 
+import pytest
 from sqlalchemy import text
 
 from mailq.core.outcome import Doubt
@@ -16,6 +17,7 @@ from tests.support.waiting import eventually
 PROCESSES = 3
 
 
+@pytest.mark.slow
 def test_the_whole_open_set_is_in_doubt_and_no_more_than_a_window_for_each_process(
     submit, start_server, sink, database, tmp_path
 ):

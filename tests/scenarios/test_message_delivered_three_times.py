@@ -1,5 +1,7 @@
 """A Celery message arrives three times, late, or for a batch that is none of this server's business: no book changes."""
 
+import pytest
+
 from mailq.broker.doorbell import CeleryDoorbell
 from mailq.core.batch import State
 from mailq.core.mailing import Lane
@@ -26,6 +28,7 @@ def test_the_very_same_message_three_times_sends_a_batch_once(submit, start_serv
     assert ledgers_agree(posted, sink).num_sent == 200
 
 
+@pytest.mark.slow
 def test_rings_for_a_batch_under_way_find_nothing_to_claim(submit, start_server, broker, sink):
     """The second worker process asks while the first one works."""
     sink.rules("delay=50ms")
@@ -41,6 +44,7 @@ def test_rings_for_a_batch_under_way_find_nothing_to_claim(submit, start_server,
     assert ledgers_agree(posted, sink).num_sent == 60
 
 
+@pytest.mark.slow
 def test_rings_for_a_finished_batch_and_for_no_batch_at_all_change_nothing(submit, start_server, broker, sink):
     """Late ones, and one of another installation that shares the broker by mistake."""
     server = start_server()
@@ -54,6 +58,7 @@ def test_rings_for_a_finished_batch_and_for_no_batch_at_all_change_nothing(submi
     assert ledgers_agree(posted, sink).num_sent == 20
 
 
+@pytest.mark.slow
 def test_a_ring_for_a_paused_mailings_batch_does_not_wake_it(submit, start_server, broker, sink, database):
     """The ring says "look"; whether it may be sent is said by Postgres."""
     server = start_server()

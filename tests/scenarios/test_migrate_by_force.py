@@ -4,6 +4,7 @@ import json
 import os
 import signal
 
+import pytest
 from click.testing import CliRunner
 
 from mailq.cli import main
@@ -21,6 +22,7 @@ def migrate(database_url, *words):
     )
 
 
+@pytest.mark.slow
 def test_a_server_that_stands_still_is_taken_by_force_and_finds_that_when_it_wakes(
     submit, start_server, sink, database, database_url
 ):

@@ -106,6 +106,7 @@ def test_a_doubled_mail_is_found_and_the_run_can_be_repeated(prove: Start, home:
     assert left_behind(home) == []
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(120)
 def test_ctrl_c_ends_the_proof_and_everything_it_started(prove: Start, home: Path) -> None:
     process = prove("--faults", "1000")

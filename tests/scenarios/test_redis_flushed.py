@@ -1,5 +1,7 @@
 """Redis is flushed in the middle of a mailing: the rings on the way are gone, and nothing else is."""
 
+import pytest
+
 from tests.scenarios.ledgers import ledgers_agree
 from tests.support.waiting import eventually
 
@@ -18,6 +20,7 @@ def test_a_flush_delays_the_mailing_by_a_tick_and_no_more(submit, start_server, 
     assert ledgers_agree(posted, sink).num_sent == 600
 
 
+@pytest.mark.slow
 def test_a_server_that_idles_hears_rings_after_a_flush(submit, start_server, broker, sink):
     """Its consumer waits on a queue whose binding is gone with everything else."""
     start_server()

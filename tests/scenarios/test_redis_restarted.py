@@ -3,6 +3,7 @@
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 
+import pytest
 from sqlalchemy import select
 
 from mailq.core.batch import State as BatchState
@@ -35,6 +36,7 @@ def test_a_busy_worker_survives_a_restart_of_redis(submit, start_server, broker,
     assert second.books.num_sent == 50
 
 
+@pytest.mark.slow
 def test_what_is_submitted_while_redis_is_away_goes_out_when_it_is_back(submit, start_server, broker, sink):
     """The ring fails and the submit does not; upkeep rings at its next tick, and not after the age of a lost ring."""
     start_server(upkeep__ring_again_after="1h")
@@ -48,6 +50,7 @@ def test_what_is_submitted_while_redis_is_away_goes_out_when_it_is_back(submit, 
     assert ledgers_agree(posted, sink).num_sent == 60
 
 
+@pytest.mark.slow
 def test_rings_that_redis_refused_are_rung_at_the_next_tick(submit, start_server, broker, sink, database):
     """It was full, or away for a moment with its data: its generation stays, so nothing tells of the rings but their failure."""
     start_server(upkeep__ring_again_after="1h")
@@ -72,6 +75,7 @@ def test_upkeep_keeps_the_books_while_redis_is_away(submit, start_server, broker
     assert not sink.accepted
 
 
+@pytest.mark.slow
 def test_a_server_stops_cleanly_while_redis_is_away(submit, start_server, broker, sink):
     """Its batch is handed back: Postgres is all it needs for that."""
     sink.rules("delay=50ms")

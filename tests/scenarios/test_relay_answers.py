@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 
+import pytest
 from sqlalchemy import func, select
 
 from mailq.core.batch import State as BatchState
@@ -26,6 +27,7 @@ def test_a_recipient_put_off_once_is_sent_at_the_second_attempt(submit, start_se
     assert {row.attempts for row in deliveries(database, posted)} == {2}
 
 
+@pytest.mark.slow
 def test_a_deferred_recipient_is_due_after_the_first_wait_and_its_batch_with_it(submit, start_server, sink, database):
     """The time of a retry is kept in Postgres alone; the others of the batch are sent meanwhile."""
     sink.rules(f"address={ODD_ONE} tempfail=451 4.2.1 mailbox busy")
@@ -44,6 +46,7 @@ def test_a_deferred_recipient_is_due_after_the_first_wait_and_its_batch_with_it(
     assert timedelta(minutes=45) < due_at - now < timedelta(minutes=75)
 
 
+@pytest.mark.slow
 def test_a_recipient_put_off_for_ever_becomes_an_error_when_its_attempts_are_spent(submit, start_server, sink, database):
     """The mailing is finished: one recipient does not keep it open for days."""
     sink.rules(f"address={ODD_ONE} tempfail=451 4.2.1 mailbox busy")
@@ -79,6 +82,7 @@ def test_a_message_accepted_without_a_reply_is_in_doubt_and_never_sent_again(sub
     assert sink.accepted_recipients.count(ODD_ONE) == 1
 
 
+@pytest.mark.slow
 def test_a_message_dropped_after_its_dot_is_in_doubt_as_well(submit, start_server, sink, database):
     """From our side of the wire it looks the same: nobody can know."""
     doubts_after(submit, start_server, sink, database, drop="after-dot-unaccepted")
@@ -98,6 +102,7 @@ def test_a_message_dropped_before_its_dot_is_sent_again_without_doubt(submit, st
     assert {row.attempts for row in deliveries(database, posted)} == {1}
 
 
+@pytest.mark.slow
 def test_a_small_message_whose_relay_hangs_up_at_its_first_byte_is_in_doubt(submit, start_server, sink, database):
     """Its dot had left in the same segment: what the relay has read of it nobody on our side can know."""
     doubts_after(submit, start_server, sink, database, drop="before-dot")

@@ -1,5 +1,6 @@
 """The relay is away, slow, or breaks off: it is rested, and no recipient pays for it."""
 
+import pytest
 from sqlalchemy import func, select
 
 from mailq.core.batch import State
@@ -26,6 +27,7 @@ def test_a_relay_that_is_down_makes_the_batches_wait_and_spends_no_attempt(submi
     assert most_attempts(database, posted) == 1
 
 
+@pytest.mark.slow
 def test_a_relay_that_restarts_in_the_middle_gets_the_rest_when_it_is_back(submit, start_server, sink, database):
     """Only messages whose dot had left are in doubt: never more than there are sessions."""
     sink.rules("delay=20ms")
@@ -45,6 +47,7 @@ def test_a_relay_that_restarts_in_the_middle_gets_the_rest_when_it_is_back(submi
     assert most_attempts(database, posted) == 1
 
 
+@pytest.mark.slow
 def test_a_relay_that_turns_everybody_away_with_421_is_rested(submit, start_server, sink, database):
     """A greeting of 421 is about the relay, not about the recipient."""
     sink.rules("at=connect tempfail=421 4.3.2 closing down")

@@ -1,5 +1,7 @@
 """A ring is lost: popped by a worker that died, or dropped on the way. It costs time, never mail."""
 
+import pytest
+
 from tests.scenarios.ledgers import ledgers_agree
 from tests.support.waiting import eventually
 
@@ -19,6 +21,7 @@ def test_a_batch_whose_ring_was_lost_is_rung_again(submit, start_server, broker,
     assert ledgers_agree(posted, sink).num_sent == 200
 
 
+@pytest.mark.slow
 def test_a_mailing_that_nobody_rang_for_is_found_by_upkeep(submit, start_server, sink):
     """Its producer died between its commit and the ring."""
     start_server()
@@ -29,6 +32,7 @@ def test_a_mailing_that_nobody_rang_for_is_found_by_upkeep(submit, start_server,
     assert ledgers_agree(posted, sink).num_sent == 50
 
 
+@pytest.mark.slow
 def test_upkeep_survives_its_leader(submit, start_server, sink):
     """`kill -9` of the server whose warden leads: the other one's takes over when the lead has run out, and rings."""
     leader = start_server("one")

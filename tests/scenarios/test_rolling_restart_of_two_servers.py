@@ -1,11 +1,14 @@
 """Two servers are restarted one after the other in the middle of a mailing, as a deploy does."""
 
+import pytest
+
 from tests.scenarios.brisk import SESSIONS
 from tests.scenarios.holdings import held_by
 from tests.scenarios.ledgers import ledgers_agree
 from tests.support.waiting import eventually
 
 
+@pytest.mark.slow
 def test_the_mailing_keeps_moving_and_nothing_is_lost_doubled_or_in_doubt(submit, start_pair, sink, database):
     """While one is down the other one sends, and takes its batches where they were left."""
     sink.rules("delay=300ms")

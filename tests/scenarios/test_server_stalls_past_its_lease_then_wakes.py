@@ -3,6 +3,8 @@
 import signal
 from contextlib import contextmanager
 
+import pytest
+
 from mailq.core.outcome import Doubt
 from mailq.core.server import State
 from tests.scenarios.brisk import SESSIONS, SHORT_LEASE, WINDOW
@@ -46,6 +48,7 @@ def test_another_takes_over_and_the_zombie_writes_nothing_but_its_testimony(subm
     assert (books.num_sent, books.num_in_doubt) == (800, 0)
 
 
+@pytest.mark.slow
 def test_one_that_nobody_took_over_commits_what_came_back_and_goes_on(submit, start_server, sink, database):
     """The fence is still its own: nothing is in doubt. Nothing new begins under the lease that ran out."""
     sink.rules("delay=300ms")

@@ -1,5 +1,6 @@
 """SIGTERM to the whole process group in the middle of a batch, as every deploy sends it: nothing is lost, doubled or in doubt."""
 
+import pytest
 from sqlalchemy import select
 
 from mailq.core.batch import State
@@ -50,6 +51,7 @@ def test_a_second_sigterm_and_a_ctrl_c_change_nothing(submit, start_server, sink
     assert {state for _, state in posted.batches()} == {State.READY}
 
 
+@pytest.mark.slow
 def test_a_server_without_work_stops_at_once(start_server, database):
     """SIGTERM to the main process alone does as well."""
     server = start_server()
@@ -60,6 +62,7 @@ def test_a_server_without_work_stops_at_once(start_server, database):
     assert server_state(database, "one") is ServerState.STOPPED
 
 
+@pytest.mark.slow
 def test_replies_that_take_longer_than_the_stop_grace_are_in_doubt(submit, start_server, sink):
     """A relay that says nothing keeps a stopping server no longer than it was told to wait; the dots have left."""
     sink.rules("delay=60s")

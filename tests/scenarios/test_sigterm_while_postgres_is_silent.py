@@ -1,10 +1,13 @@
 """SIGTERM in the middle of a batch while PostgreSQL says nothing: the server ends all the same, and what it sent is not forgotten."""
 
+import pytest
+
 from tests.scenarios.ledgers import ledgers_agree
 from tests.support.gateway import Gateway
 from tests.support.waiting import eventually
 
 
+@pytest.mark.slow
 def test_what_was_answered_is_settled_by_the_next_start(submit, start_server, sink, database_url):
     """A worker process waits for a commit and would do so for ever; its journal tells the next start what it could not write."""
     sink.rules("delay=30ms")

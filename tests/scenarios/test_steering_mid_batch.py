@@ -2,6 +2,8 @@
 
 from datetime import UTC, datetime, timedelta
 
+import pytest
+
 from mailq.core.batch import State
 from mailq.core.mailing import State as MailingState
 from mailq.engine import steering
@@ -35,6 +37,7 @@ def test_a_pause_takes_effect_within_two_seconds_and_resume_goes_on(submit, star
     assert ledgers_agree(posted, sink).num_sent == 400
 
 
+@pytest.mark.slow
 def test_a_pause_waits_for_the_replies_on_their_way_and_begins_nothing_more(submit, start_server, sink, database):
     """A relay that takes seconds to answer: its answers are settled, so the pause costs no doubt."""
     sink.rules("delay=3s")

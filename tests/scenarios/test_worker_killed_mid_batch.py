@@ -15,7 +15,7 @@ SESSIONS = 5
 WINDOW = 2 * SESSIONS
 
 
-@pytest.mark.parametrize("accepted_before", [1, 120])
+@pytest.mark.parametrize("accepted_before", [pytest.param(1, marks=pytest.mark.slow), 120])
 def test_the_next_start_of_a_killed_server_takes_over(submit, start_server, sink, accepted_before):
     """What was open when it died is in doubt, at most a window for each process; all others get their mail, nobody two."""
     sink.rules("delay=20ms")

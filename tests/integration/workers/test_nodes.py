@@ -2,6 +2,8 @@
 
 import signal
 
+import pytest
+
 from tests.support.waiting import eventually
 
 
@@ -43,6 +45,7 @@ def test_a_restarted_node_is_the_next_incarnation(server):
     assert "incarnation=1" in server.logs()
 
 
+@pytest.mark.slow
 def test_every_node_has_a_home_of_its_own(start_server, tmp_path):
     """Two servers of one test share no file."""
     start_server("one")

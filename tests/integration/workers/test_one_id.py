@@ -45,6 +45,7 @@ def test_a_server_killed_whole_starts_again_at_once(start_server, database):
     assert "server.waits_for_former" not in server.log
 
 
+@pytest.mark.slow
 def test_a_server_that_died_elsewhere_is_replaced_when_its_lease_has_run_out(start_short, database):
     """Another home proves nothing about it."""
     first = start_short()

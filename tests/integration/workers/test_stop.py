@@ -64,6 +64,7 @@ def test_pools_without_processes_are_refused_with_a_reason(start_server, pool):
     assert "Traceback" not in server.log
 
 
+@pytest.mark.slow
 def test_a_redis_that_says_nothing_keeps_no_server_that_is_told_to_stop(start_server, broker, database):
     """Celery would wait for a dozen answers, one after another."""
     with Gateway(broker.url) as redis:
@@ -77,6 +78,7 @@ def test_a_redis_that_says_nothing_keeps_no_server_that_is_told_to_stop(start_se
         assert seen(database).state is State.STOPPED
 
 
+@pytest.mark.slow
 def test_a_server_ends_with_a_word_and_a_code_if_it_cannot_even_leave(start_server, database_url):
     """Its database fell silent for good. The lease runs out by itself, and whoever looks at the exit code knows that nothing was noted."""
     with Gateway(database_url) as postgres:

@@ -41,6 +41,7 @@ def test_a_stopped_warden_is_killed_and_replaced_and_the_server_rejoins(start_sh
     assert "server.rejoined" in server.log
 
 
+@pytest.mark.slow
 def test_a_server_whose_main_process_stands_still_gets_no_renewal_and_rejoins_when_it_wakes(start_short, database):
     """A zombie: stopped for longer than its lease, then awake again."""
     server = start_short()
@@ -76,6 +77,7 @@ def test_a_whole_server_that_stalls_past_its_lease_rejoins_when_it_wakes(start_s
     assert server.alive
 
 
+@pytest.mark.slow
 def test_a_server_keeps_its_incarnation_through_an_outage_of_redis(start_brisk, database, broker):
     """Celery's own heartbeat stops then; the pulse does not."""
     start_brisk()
