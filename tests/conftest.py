@@ -3,6 +3,7 @@
 `eventually(condition, within=seconds)` of `tests.support.waiting` is the one way to wait.
 """
 
+import logging
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -25,6 +26,17 @@ def pytest_configure() -> None:
     os.environ["MAILQ_HOME"] = str(Path(os.devnull) / "no-home")
     # psycopg2 asks Kerberos in every new process otherwise, and forked children deadlock there.
     os.environ["PGGSSENCMODE"] = "disable"
+
+
+@pytest.fixture(autouse=True)
+def _logging_as_it_was() -> Iterator[None]:
+    """A command that is called in this process sends the logs its own way; the next test wants to read them."""
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    yield
+    if root.level != level or [each for each in handlers if each not in root.handlers]:
+        root.handlers[:] = handlers
+        root.setLevel(level)
 
 
 @pytest.fixture(scope="session")

@@ -23,7 +23,7 @@ from mailq.engine.ledger import Ledger
 from mailq.engine.restarter import Restarter
 from mailq.errors import BooksForgotten, Unavailable
 from mailq.store import batches, mailings
-from mailq.transports.journal import JournalFile
+from mailq.transports.journal import HEADER_SIZE, JournalFile
 from tests.support.mailings import batch_row, make_mailing, make_owner, recount
 from tests.support.waiting import eventually
 from tests.support.workers import hands
@@ -82,7 +82,7 @@ def test_the_claim_names_the_journal_and_the_relay_and_the_file_is_gone_in_the_e
     with hands(database, sink.url) as worker:
         worker.work_until_idle()
         (journal,) = worker.journals
-        assert journal.stat().st_size == 128
+        assert journal.stat().st_size == HEADER_SIZE
         with database.begin() as tx:
             rows = {(row.journal, row.relay) for row in tx.execute(text("SELECT journal, relay FROM batch"))}
         assert rows == {(journal.stem, sink.url.removeprefix("smtp://"))}

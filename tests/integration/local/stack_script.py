@@ -4,11 +4,15 @@ Says `{"ready": ...}` on stdout once it is up, and how it ended on stderr.
 """
 
 import json
+import signal
 import sys
 
 from mailq.errors import MailqError
 from mailq.local.stack import Origin, SinkOptions, running
 from mailq.settings import load
+
+# Whoever started the tests in the background had their shell ignore Ctrl-C, and so would we.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def main(origin: str, *work: str) -> int:
