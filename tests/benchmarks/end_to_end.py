@@ -62,7 +62,7 @@ def _start_server(stack: Running, database: Database, sink: BenchSink) -> Child:
     argv = [sys.executable, *words, "--without-mingle", "--without-gossip"]
     chosen = {"MAILQ_RELAY_URL": sink.url, "MAILQ_LOG_LEVEL": "WARNING", "MAILQ_RELAY__SESSIONS": str(SESSIONS)}
     server = stack.supervise(argv, "bench-worker", chosen)
-    server.wait_until(lambda: "ready" in server.last_words() or _is_alive(database), within=60)
+    server.wait_until(lambda: len(workers_of(server.pid)) == PROCESSES and _is_alive(database), within=60)
     return server
 
 
