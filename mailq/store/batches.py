@@ -70,7 +70,7 @@ def claim(
         .returning(batch)
     )
     row = tx.execute(statement).one_or_none()
-    return None if row is None else _claim(row, owner)
+    return None if row is None else as_claim(row, owner)
 
 
 def _may_claim(tx: Connection, owner: Owner, now: datetime | None) -> bool:
@@ -215,7 +215,8 @@ def _held_by(held: Claim) -> ColumnElement[bool]:
     )
 
 
-def _claim(row: Row[Any], owner: Owner) -> Claim:
+def as_claim(row: Row[Any], owner: Owner) -> Claim:
+    """What a row of `batch` says of the claim that `owner` holds it under."""
     return Claim(
         batch_id=row.id,
         mailing_id=row.mailing_id,

@@ -12,7 +12,7 @@ from mailq.core.batch import State as BatchState
 from mailq.core.delivery import State
 from mailq.core.mailing import State as MailingState
 from mailq.errors import BooksDiffer
-from mailq.store.batches import Counted
+from mailq.store.batches import Counted, as_claim
 from mailq.store.tables import batch, mailing, server
 
 
@@ -198,22 +198,16 @@ def _leased(tx: Connection, which: ColumnElement[bool]) -> list[Leased]:
     columns = (batch, server.c.home.label("server_home"), server.c.boot_id.label("server_boot_id"))
     statement = select(*columns).join(server, server.c.id == batch.c.server_id)
     rows = tx.execute(statement.where(which, batch.c.state == BatchState.LEASED).order_by(batch.c.id))
-    return [Leased(_claim(row), row.journal, row.relay, row.server_home, row.server_boot_id) for row in rows]
-
-
-def _claim(row: Any) -> Claim:
-    return Claim(
-        batch_id=row.id,
-        mailing_id=row.mailing_id,
-        number=row.number,
-        owner=Owner(row.server_id, row.incarnation, row.owner),
-        fence=row.fence,
-        ledger_no=row.ledger_no,
-        first_seq=row.first_seq,
-        last_seq=row.last_seq,
-        pass_started_at=row.pass_started_at,
-        first_claimed_at=row.first_claimed_at,
-    )
+    return [
+        Leased(
+            as_claim(row, Owner(row.server_id, row.incarnation, row.owner)),
+            row.journal,
+            row.relay,
+            row.server_home,
+            row.server_boot_id,
+        )
+        for row in rows
+    ]
 
 
 def _facts(seized: Sequence[tuple[Claim, Counted]]) -> Mapping[str, Any]:

@@ -14,6 +14,7 @@ from mailq.core.mailing import Books, DoubtPolicy, Lane, State
 from mailq.core.message import Content
 from mailq.core.server import Place
 from mailq.store import batches, deliveries, mailings, recipients, servers
+from mailq.store.database import Database
 from mailq.store.deliveries import Settled
 from mailq.store.mailings import Draft
 
@@ -107,3 +108,12 @@ def recount(tx: Connection, mailing_id: int) -> Books:
 
 def _row(seq: int) -> str:
     return recipients.pending_row(f"r{seq}@example.org", f'{{"name": "Name {seq}"}}')
+
+
+def books_of(database: Database, made: Made) -> Books:
+    """The books, which must balance and equal what the deliveries say."""
+    with database.begin() as tx:
+        books = mailings.books(tx, made.id)
+        assert books.balanced
+        assert books == recount(tx, made.id)
+    return books

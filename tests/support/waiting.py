@@ -1,5 +1,6 @@
 """The one place where tests wait: for a condition, never for a time."""
 
+import asyncio
 import time
 from collections.abc import Callable
 from typing import TypeVar
@@ -27,3 +28,9 @@ def eventually(condition: Callable[[], Value], within: float = 10.0) -> Value:
         if time.monotonic() > deadline:
             raise AssertionError(f"not within {within:g} s; the last answer was {answer!r}") from failure
         time.sleep(_POLL_SECONDS)
+
+
+async def happens(condition: Callable[[], object]) -> None:
+    """Let the event loop run until it is so; the test's own deadline ends it otherwise."""
+    while not condition():
+        await asyncio.sleep(_POLL_SECONDS)

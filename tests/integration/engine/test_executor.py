@@ -11,7 +11,7 @@ from mailq.core.message import Content
 from mailq.engine import steering
 from mailq.engine.restarter import Restarter
 from mailq.store import batches, leases, mailings
-from tests.support.mailings import make_mailing, make_owner, recount
+from tests.support.mailings import books_of, make_mailing, make_owner
 from tests.support.waiting import eventually
 from tests.support.workers import hands
 
@@ -28,15 +28,6 @@ def send(database, sink):
         return made
 
     return send
-
-
-def books_of(database, made) -> Books:
-    """The books, which must balance and equal what the deliveries say."""
-    with database.begin() as tx:
-        books = mailings.books(tx, made.id)
-        assert books.balanced
-        assert books == recount(tx, made.id)
-    return books
 
 
 def sent_addresses(database, made):

@@ -22,19 +22,11 @@ from mailq.engine.executor import Memory
 from mailq.engine.ledger import Ledger
 from mailq.engine.restarter import Restarter
 from mailq.errors import BooksForgotten, Unavailable
-from mailq.store import batches, mailings
+from mailq.store import batches
 from mailq.transports.journal import HEADER_SIZE, JournalFile
-from tests.support.mailings import batch_row, make_mailing, make_owner, recount
+from tests.support.mailings import batch_row, books_of, make_mailing, make_owner
 from tests.support.waiting import eventually
 from tests.support.workers import hands
-
-
-def books_of(database, made) -> Books:
-    with database.begin() as tx:
-        books = mailings.books(tx, made.id)
-        assert books.balanced
-        assert books == recount(tx, made.id)
-    return books
 
 
 def sent(database):

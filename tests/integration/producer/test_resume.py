@@ -23,7 +23,7 @@ _ORDER = MailingOrder("Spring", CONTENT, key="spring", batch_size=1000)
 
 # Stops after the second chunk is on its way and says so; then it is killed.
 _SUBMIT = """
-import sys, time
+import signal, sys
 from pathlib import Path
 from mailq.engine import producer
 from mailq.engine.intake import open_source
@@ -33,7 +33,7 @@ from tests.integration.producer.test_resume import _ORDER
 def report(progress):
     if progress.num_loaded >= 10_000:
         print("midway", flush=True)
-        time.sleep(600)
+        signal.pause()
 
 with open_source(Path(sys.argv[2])) as source:
     producer.submit(Database(sys.argv[1]), _ORDER, source, progress=report)

@@ -13,6 +13,7 @@ from mailq.transports.smtp import SmtpOptions, SmtpWire
 from tests.support.asynchronous import in_event_loop
 from tests.support.feeds import BookFeed, letter, letters
 from tests.support.hostile import HostileRelay, Peer, hostile, well_behaved
+from tests.support.waiting import happens
 
 SHORT = timedelta(milliseconds=100)
 DOTTED = b".Subject: dots\r\n..\r\n\r\n.\r\n.first\r\nmid.dle\r\n\r\n..two\r\n.\r\n"
@@ -24,12 +25,6 @@ def wire_to(relay: HostileRelay, **options: object) -> SmtpWire:
 
 def of_size(size_bytes: int) -> bytes:
     return b"x" * 76 + b"\r\n" + (b"y" * 76 + b"\r\n") * (size_bytes // 78)
-
-
-async def happens(condition) -> None:
-    """Let the loop run until it is so; the test's own deadline ends it otherwise."""
-    while not condition():
-        await asyncio.sleep(0.001)
 
 
 @in_event_loop

@@ -13,6 +13,7 @@ from mailq.transports.smtp import SmtpOptions, SmtpWire
 from tests.support.asynchronous import in_event_loop
 from tests.support.feeds import BookFeed, letter, letters
 from tests.support.hostile import LOCK_STEP, HostileRelay, Peer, Script, hostile, well_behaved
+from tests.support.waiting import happens
 
 OPENING = [Stage.GREETING, Stage.HELLO]
 ENVELOPE = [Stage.MAIL, Stage.RCPT, Stage.DATA]
@@ -505,8 +506,7 @@ async def test_sessions_that_all_wear_out_at_once_are_no_fault():
         await peer.until(Stage.DOT)
         await at_the_dot.wait()
         await peer.say(b"250 2.0.0 accepted\r\n")
-        while len(feed.outcomes) < 6:
-            await asyncio.sleep(0.001)
+        await happens(lambda: len(feed.outcomes) >= 6)
         await peer.say(b"421 4.7.0 enough for one connection\r\n")
 
     at_the_dot = asyncio.Barrier(6)

@@ -12,8 +12,8 @@ from workers import children
 
 @pytest.fixture
 def child():
-    """A process that would run for an hour."""
-    started = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(3600)"])
+    """A process that waits for a signal for ever."""
+    started = subprocess.Popen([sys.executable, "-c", "import signal; signal.pause()"])
     yield started
     started.kill()
     started.wait()
