@@ -34,6 +34,7 @@ ABOUT = {
     "batch": "A contiguous run of a mailing's deliveries, worked under one claim. All counters live here.",
     "delivery": "One message for one recipient. Partitioned by `mailing_id`, which carries its month, so retention drops whole months; "
     "no index covers a column that changes, so updates stay in their page.",
+    "suppression": "Addresses that an organization must not mail. A submit skips them; a mailing that is loaded does not look again.",
     "audit": "Who decided what, and when: the settling of doubts, takeovers by force, a restored database accepted.",
 }
 

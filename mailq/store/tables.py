@@ -30,6 +30,7 @@ from mailq.core.mailing import DoubtPolicy, Lane
 from mailq.core.mailing import State as MailingState
 from mailq.core.outcome import Doubt
 from mailq.core.server import State as ServerState
+from mailq.core.suppression import Reason
 
 metadata = MetaData(
     naming_convention={
@@ -250,6 +251,18 @@ delivery = Table(
     postgresql_partition_by="RANGE (mailing_id)",
 )
 Index("delivery_address_idx", func.lower(delivery.c.address))
+
+suppression = Table(
+    "suppression",
+    metadata,
+    Column("organization_id", BigInteger, ForeignKey("organization.id"), primary_key=True),
+    Column("address", Text(collation="C"), primary_key=True, comment="in lower case"),
+    Column("reason", Text, nullable=False),
+    Column("note", Text, comment="what else an operator should know"),
+    Column("created_at", Moment, nullable=False, server_default=func.now()),
+    CheckConstraint("address = lower(address)", name="lower_case"),
+    one_of("reason", Reason),
+)
 
 audit = Table(
     "audit",
