@@ -32,6 +32,7 @@ class BookFeed:
         self.dots: list[tuple[int, bool]] = []
         self.no_dot_at: int | None = None
         self._stock = deque(stock)
+        self.stock = {letter.seq: letter for letter in self._stock}
         self._again = again
         self._out: set[int] = set()
         self._wake = asyncio.Event()

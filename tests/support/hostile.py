@@ -1,15 +1,17 @@
 """Relays that play a script: one coroutine per connection, so that a test says exactly what a relay does and when.
 
-`Peer.until(stage)` plays a well-behaved relay up to the moment where that stage's reply is due.
+`Peer.until(stage)` plays a well-behaved relay up to the moment where that stage's reply is due. What a relay takes it keeps, under
+the recipient's address, so that its books can be compared with ours.
 """
 
 import asyncio
 import socket
 import ssl
 import struct
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
+from datetime import timedelta
 
 from mailq.core.outcome import Stage
 
@@ -21,13 +23,23 @@ LOCK_STEP = b"250-hostile.example\r\n250 8BITMIME\r\n"
 
 @dataclass
 class Peer:
-    """The relay's end of one connection."""
+    """The relay's end of one connection.
+
+    Attributes:
+        bodies: every content read to its dot, still stuffed.
+        commands: every line heard that is not content.
+        kept: what this relay has taken on itself to deliver, by recipient.
+        over: set when the client has nothing more to say.
+    """
 
     reader: asyncio.StreamReader
     writer: asyncio.StreamWriter
     ehlo: bytes = EHLO
     bodies: list[bytes] = field(default_factory=list)
     commands: list[bytes] = field(default_factory=list)
+    kept: list[tuple[str, bytes]] = field(default_factory=list)
+    over: asyncio.Event = field(default_factory=asyncio.Event)
+    _recipient: str = ""
 
     async def say(self, data: bytes) -> None:
         """Send at once."""
@@ -40,12 +52,41 @@ class Peer:
             await self.say(bytes([byte]))
             await asyncio.sleep(0)
 
+    async def trickle(self, data: Iterable[int], pause: timedelta) -> None:
+        """Send byte by byte with a pause after each, until there are no more or the client is done."""
+        with suppress(ConnectionError):
+            for byte in data:
+                await self.say(bytes([byte]))
+                if await self.over_within(pause):
+                    return
+
+    async def over_within(self, pause: timedelta) -> bool:
+        """Wait so long; whether the client was done by then."""
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self.over.wait(), pause.total_seconds())
+        return self.over.is_set()
+
     async def hear(self, word: str) -> bytes:
         """Read one command and insist on its first word."""
         line = await self.reader.readline()
         assert line.upper().startswith(word.encode()), f"expected {word}, heard {line!r}"
-        self.commands.append(line)
+        self._note(line)
         return line
+
+    async def hear_all(self, *words: str) -> None:
+        """Read commands that come in this order."""
+        for word in words:
+            await self.hear(word)
+
+    async def hear_nothing(self) -> None:
+        """Insist that the client says no more, and goes."""
+        heard = await self.reader.read()
+        assert not heard, f"expected nothing, heard {heard[:200]!r}"
+
+    def _note(self, line: bytes) -> None:
+        self.commands.append(line)
+        if line.upper().startswith(b"RCPT TO:<"):
+            self._recipient = line[9:].partition(b">")[0].decode()
 
     async def hear_body(self) -> bytes:
         """Read content up to and including the final dot."""
@@ -56,6 +97,15 @@ class Peer:
             lines.append(line)
         self.bodies.append(b"".join(lines))
         return self.bodies[-1]
+
+    def keep(self) -> None:
+        """Take the message just read: from here on this relay will deliver it, whatever it answers."""
+        self.kept.append((self._recipient, self.bodies[-1]))
+
+    async def accept(self, answer: bytes = b"250 2.0.0 accepted\r\n") -> None:
+        """Take the message just read, and say so."""
+        self.keep()
+        await self.say(answer)
 
     def close(self) -> None:
         """FIN."""
@@ -105,12 +155,12 @@ class Peer:
     async def accept_rest(self) -> None:
         """Behave from here (a MAIL is due) to the end of the session."""
         while line := await self.reader.readline():
-            self.commands.append(line)
+            self._note(line)
             word = line[:4].upper()
             if word == b"DATA":
                 await self.say(b"354 go ahead\r\n")
                 await self.hear_body()
-                await self.say(b"250 2.0.0 accepted\r\n")
+                await self.accept()
             elif word == b"QUIT":
                 await self.say(b"221 2.0.0 bye\r\n")
                 return
@@ -119,6 +169,44 @@ class Peer:
 
 
 Script = Callable[[Peer], Awaitable[None]]
+Misdeed = Callable[[Peer], Awaitable[None]]
+
+
+def at(stage: Stage, misdeed: Misdeed) -> Script:
+    """A relay that behaves up to a stage and misbehaves there."""
+
+    async def script(peer: Peer) -> None:
+        await peer.until(stage)
+        await misdeed(peer)
+
+    return script
+
+
+def says(*answers: bytes) -> Misdeed:
+    """The misdeed of saying this, each in a segment of its own, and nothing more."""
+
+    async def misdeed(peer: Peer) -> None:
+        for answer in answers:
+            await peer.say(answer)
+            await asyncio.sleep(0)
+        await peer.stall()
+
+    return misdeed
+
+
+async def closes(peer: Peer) -> None:
+    """FIN, without a word."""
+    peer.close()
+
+
+async def resets(peer: Peer) -> None:
+    """RST."""
+    peer.reset()
+
+
+async def stalls(peer: Peer) -> None:
+    """Nothing at all."""
+    await peer.stall()
 
 
 async def well_behaved(peer: Peer) -> None:
@@ -131,11 +219,22 @@ async def well_behaved(peer: Peer) -> None:
 
 @dataclass
 class HostileRelay:
-    """A listening relay; `peers` are its connections so far, in order."""
+    """A listening relay; `peers` are its connections so far, in order. Set `over` when the client is done with it."""
 
     port: int
     peers: list[Peer] = field(default_factory=list)
     errors: list[BaseException] = field(default_factory=list)
+    over: asyncio.Event = field(default_factory=asyncio.Event)
+
+    @property
+    def kept(self) -> list[tuple[str, bytes]]:
+        """Every message taken, by recipient."""
+        return [message for peer in self.peers for message in peer.kept]
+
+    @property
+    def commands(self) -> list[bytes]:
+        """The first four letters of every command of every connection."""
+        return [command[:4].upper().strip() for peer in self.peers for command in peer.commands]
 
     @property
     def bodies(self) -> list[bytes]:
@@ -162,7 +261,7 @@ async def hostile(*scripts: Script, ehlo: bytes = EHLO, tls: ssl.SSLContext | No
         task = asyncio.current_task()
         assert task is not None
         playing.add(task)
-        peer = Peer(reader, writer, ehlo=ehlo)
+        peer = Peer(reader, writer, ehlo=ehlo, over=relay.over)
         script = scripts[min(len(relay.peers), len(scripts) - 1)]
         relay.peers.append(peer)
         try:
@@ -179,6 +278,7 @@ async def hostile(*scripts: Script, ehlo: bytes = EHLO, tls: ssl.SSLContext | No
     try:
         yield relay
     finally:
+        relay.over.set()
         server.close()
         # A client that has gone is seen to have gone; only then are the scripts' own connections closed.
         await _ended(playing, within=1.0)
