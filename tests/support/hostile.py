@@ -152,6 +152,13 @@ class Peer:
         if stage is not Stage.BODY:
             await self.hear_body()
 
+    async def another(self) -> bool:
+        """Read the MAIL of a further letter; False when the client ends the session instead."""
+        line = await self.reader.readline()
+        assert line[:4].upper() in (b"MAIL", b"QUIT", b""), f"expected MAIL or the end, heard {line!r}"
+        self._note(line)
+        return line.upper().startswith(b"MAIL")
+
     async def accept_rest(self) -> None:
         """Behave from here (a MAIL is due) to the end of the session."""
         while line := await self.reader.readline():
