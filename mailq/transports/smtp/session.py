@@ -6,16 +6,17 @@ What is certain when a session breaks follows from it: the letter past its dot i
 """
 
 import asyncio
-from collections import deque
 from typing import cast
 
 from mailq.core.classify import classify
-from mailq.core.outcome import Doubt, Reply, Stage, Unknown
+from mailq.core.outcome import Doubt, Reply, Stage
 from mailq.engine.ports import Letter
 from mailq.transports.smtp.connection import Connection
 from mailq.transports.smtp.desk import Awaited, Desk
+from mailq.transports.smtp.dialogue import Dialogue
 from mailq.transports.smtp.envelope import mail_command, rcpt_command, refusal, stuffed
 from mailq.transports.smtp.extensions import Extensions
+from mailq.transports.smtp.hands import Hands
 from mailq.transports.smtp.opening import Opening, readable
 from mailq.transports.smtp.options import SmtpOptions
 from mailq.transports.smtp.replies import RawReply
@@ -26,7 +27,6 @@ LARGE_BODY_BYTES = 32 * 1024
 
 # Members by name: looking one up in its enum costs a fifth of a microsecond (Python 3.11), several times a message.
 _MAIL, _RCPT, _DATA, _DOT = Awaited.MAIL, Awaited.RCPT, Awaited.DATA, Awaited.DOT
-_ENVELOPE = (_MAIL, _RCPT, _DATA)
 _PATHS = (_MAIL, _RCPT)
 _CLOSED = "the relay closed the connection"
 _OUT_OF_STEP = "the relay's replies are out of step with what it was asked"
@@ -41,17 +41,8 @@ class Session:
         self._options = options
         self._command_wait = options.command_timeout.total_seconds()
         self._dot_wait = options.dot_timeout.total_seconds()
-        # Heard and not yet looked at; `_more` says that a piece of a reply is behind them.
-        self._inbox: deque[RawReply] = deque()
-        self._more = False
-        # Which replies are due, in order, and what will be sent when its turn comes.
-        self._awaited: deque[Awaited] = deque()
-        self._unsent: deque[tuple[tuple[Awaited, ...], bytes]] = deque()
-        # The letter whose dot has left, the one whose envelope or body has, and one that was taken to go behind it.
-        self._past_dot: Letter | None = None
-        self._letter: Letter | None = None
-        self._following: Letter | None = None
-        self._refusal: Reply | None = None
+        self._dialogue = Dialogue(connection, pipelining=extensions.pipelining)
+        self._hands = Hands()
         self._body_leaving = False
         self._needs_reset = False
         self._answered = self._begun = 0
@@ -92,7 +83,7 @@ class Session:
         self._desk = desk
         self._done = asyncio.get_running_loop().create_future()
         try:
-            self._following = letter
+            self._hands.following = letter
             self._begin_following()
             if self._connection.open:
                 self._go_on()
@@ -128,11 +119,11 @@ class Session:
         if self._desk is None:
             self._end_idle()
             return
-        self._inbox.extend(replies)
-        self._more = more
-        while self._inbox and self._connection.open:
-            if self._awaited:
-                reply, awaited = self._inbox.popleft(), self._awaited.popleft()
+        self._dialogue.inbox.extend(replies)
+        self._dialogue.more = more
+        while self._dialogue.inbox and self._connection.open:
+            if self._dialogue.awaited:
+                reply, awaited = self._dialogue.inbox.popleft(), self._dialogue.awaited.popleft()
                 # Half of all replies are a plain yes to MAIL or RCPT, and nothing follows from it.
                 if reply.code != 250 or awaited not in _PATHS:
                     self._take(awaited, reply)
@@ -196,20 +187,20 @@ class Session:
             self._break(_OUT_OF_STEP)
 
     def _dot_answered(self, reply: RawReply) -> None:
-        letter = self._past_dot
+        letter = self._hands.past_dot
         if letter is None or 300 <= reply.code < 400:
             self._break(_OUT_OF_STEP)
         else:
-            self._past_dot = None
+            self._hands.past_dot = None
             self._settle(letter, Reply(Stage.DOT, reply.code, readable(reply)))
 
     def _path_answered(self, awaited: Awaited, reply: RawReply) -> None:
         if 300 <= reply.code < 400:
             self._break(_OUT_OF_STEP)
-        elif reply.code >= 400 and self._refusal is None:
-            self._refusal = Reply(Stage(awaited.value), reply.code, readable(reply))
+        elif reply.code >= 400 and self._hands.refusal is None:
+            self._hands.refusal = Reply(Stage(awaited.value), reply.code, readable(reply))
             if not self._extensions.pipelining:
-                self._unsent.clear()
+                self._dialogue.forget_unsent()
                 self._refuse()
 
     def _data_answered(self, reply: RawReply) -> None:
@@ -217,28 +208,28 @@ class Session:
             self._break(_OUT_OF_STEP)
         elif reply.code >= 400:
             # After a refused MAIL or RCPT this says no more than they did (RFC 2920 section 3.1).
-            self._refusal = self._refusal or Reply(Stage.DATA, reply.code, readable(reply))
+            self._hands.refusal = self._hands.refusal or Reply(Stage.DATA, reply.code, readable(reply))
             self._refuse()
-        elif self._inbox or self._more:
+        elif self._dialogue.inbox or self._dialogue.more:
             self._unasked()
-        elif self._refusal is None:
+        elif self._hands.refusal is None:
             self._send_body()
-        elif self._refusal.stage is Stage.RCPT:
+        elif self._hands.refusal.stage is Stage.RCPT:
             # RFC 2920 section 3.1: no recipient was taken, yet the relay waits for content: end it at once.
-            self._unsent.append(((Awaited.LONE_DOT,), b".\r\n"))
+            self._dialogue.ask(Awaited.LONE_DOT, b".\r\n")
             self._refuse()
         else:
             self._break(_OUT_OF_STEP)
 
     def _unasked(self) -> None:
         """The relay said something before it was asked: what it was about is our guess, except in the middle of a body."""
-        reply = self._inbox.popleft() if self._inbox else None
+        reply = self._dialogue.inbox.popleft() if self._dialogue.inbox else None
         if reply is None or reply.code < 400:
             self._break("the relay said more than it was asked")
             return
         said = Reply(Stage.BODY, reply.code, readable(reply))
         if reply.code != 421:
-            self._refusal = self._refusal or said
+            self._hands.refusal = self._hands.refusal or said
         self._break(f"{said} (before it was asked)", reply=said if reply.code == 421 else None)
 
     # What we say.
@@ -246,34 +237,30 @@ class Session:
     def _begin_following(self) -> None:
         """Queue the envelope of the letter in `_following`, or of the next at hand that can be offered to this relay."""
         desk = self._at_desk
-        while (letter := self._following) is not None:
+        while (letter := self._hands.following) is not None:
             refused = refusal(letter, self._extensions)
             if refused is None and desk.may_send(letter):
-                self._letter, self._following = letter, None
+                self._hands.letter, self._hands.following = letter, None
                 self._queue_envelope(letter)
                 return
-            self._following = None
+            self._hands.following = None
             if refused is None:
                 desk.give_back(letter)
                 return
             desk.report(letter, refused)
-            self._following = desk.next_letter()
+            self._hands.following = desk.next_letter()
 
     def _queue_envelope(self, letter: Letter) -> None:
         self._begun += 1
         if self._needs_reset:
             # A refused letter may have left the relay in the middle of a transaction.
             self._needs_reset = False
-            self._unsent.append(((Awaited.RESET,), b"RSET\r\n"))
-        commands = (mail_command(letter, self._extensions), rcpt_command(letter), b"DATA\r\n")
-        if self._extensions.pipelining:
-            self._unsent.append((_ENVELOPE, b"".join(commands)))
-        else:
-            self._unsent.extend(((awaited,), command) for awaited, command in zip(_ENVELOPE, commands, strict=True))
+            self._dialogue.ask(Awaited.RESET, b"RSET\r\n")
+        self._dialogue.ask_envelope((mail_command(letter, self._extensions), rcpt_command(letter), b"DATA\r\n"))
 
     def _send_body(self) -> None:
-        assert self._letter is not None
-        body = stuffed(self._letter.content)
+        assert self._hands.letter is not None
+        body = stuffed(self._hands.letter.content)
         if len(body) < LARGE_BODY_BYTES:
             self._send_dot(body)
             return
@@ -284,37 +271,28 @@ class Session:
 
     def _send_dot(self, body: bytes) -> None:
         """Send the dot, the body before it, and behind it the envelope of a letter at hand."""
-        letter, desk = self._letter, self._at_desk
+        letter, desk = self._hands.letter, self._at_desk
         assert letter is not None
         if self._extensions.pipelining and self._has_room:
-            self._following = desk.next_letter()
+            self._hands.following = desk.next_letter()
         if not desk.may_dot(letter):
             self._drop()
             return
         self._body_leaving = False
-        self._past_dot, self._letter = letter, None
+        self._hands.past_dot, self._hands.letter = letter, None
         self._begin_following()
-        self._awaited.append(_DOT)
-        self._flush(body + b".\r\n")
-
-    def _flush(self, data: bytes = b"") -> None:
-        """Send `data` and what may go behind it: everything queued, or without PIPELINING one command when nothing is due."""
-        while self._unsent and (self._extensions.pipelining or not self._awaited):
-            awaited, command = self._unsent.popleft()
-            self._awaited.extend(awaited)
-            data += command
-        if data:
-            self._connection.send(data)
+        self._dialogue.awaited.append(_DOT)
+        self._dialogue.send(body + b".\r\n")
 
     def _go_on(self) -> None:
         """Send what is queued, take a further letter if none is held, and set the deadline of the next reply."""
-        self._flush()
-        if not self._awaited and not self._body_leaving:
-            self._following = self._at_desk.next_letter() if self._has_room else None
+        self._dialogue.send()
+        if not self._dialogue.awaited and not self._body_leaving:
+            self._hands.following = self._at_desk.next_letter() if self._has_room else None
             self._begin_following()
-            self._flush()
-        if self._awaited:
-            self._connection.expect_within(self._dot_wait if self._awaited[0] is _DOT else self._command_wait)
+            self._dialogue.send()
+        if self._dialogue.awaited:
+            self._connection.expect_within(self._dot_wait if self._dialogue.awaited[0] is _DOT else self._command_wait)
         elif not self._body_leaving:
             self._connection.expect_within(self._options.idle_limit.total_seconds())
             self._finish()
@@ -327,15 +305,15 @@ class Session:
 
     @property
     def _stage(self) -> Stage:
-        return Stage.BODY if self._body_leaving else _stage_of(self._awaited[0] if self._awaited else _MAIL)
+        return Stage.BODY if self._body_leaving else _stage_of(self._dialogue.awaited[0] if self._dialogue.awaited else _MAIL)
 
     def _settle(self, letter: Letter, reply: Reply) -> None:
         self._answered += 1
         self._at_desk.report(letter, classify(reply))
 
     def _refuse(self) -> None:
-        letter, reply = self._letter, self._refusal
-        self._letter = self._refusal = None
+        letter, reply = self._hands.letter, self._hands.refusal
+        self._hands.letter = self._hands.refusal = None
         self._needs_reset = True
         if letter is not None and reply is not None:
             self._settle(letter, reply)
@@ -347,22 +325,12 @@ class Session:
         fault.
         """
         self._connection.abort()
-        desk, worn_out = self._at_desk, (reason == _CLOSED or reply is not None) and self._answered > 0
+        desk, fresh = self._at_desk, self._answered == 0
+        worn_out = not fresh and (reason == _CLOSED or reply is not None)
         said = reply or Reply(self._stage, 421, f"4.4.2 {reason} (mailq)")
-        past_dot, letter, answered = self._past_dot, self._letter, self._refusal
-        self._past_dot = self._letter = self._refusal = None
         try:
-            if past_dot is not None and reply is None:
-                desk.report(past_dot, Unknown(doubt))
-            elif past_dot is not None:
-                desk.broke_off(past_dot, said, fresh=self._answered == 0)
-            if letter is not None and answered is not None:
-                desk.report(letter, classify(answered))
-            elif letter is not None and past_dot is not None:
-                desk.give_back(letter)
-            elif letter is not None:
-                desk.broke_off(letter, said, fresh=self._answered == 0)
-            if not worn_out or (past_dot is not None and reply is None):
+            doubted = self._hands.judge(desk, said, doubt, answers=reply is not None, fresh=fresh)
+            if doubted or not worn_out:
                 desk.count_fault(reason)
         finally:
             self._drop()
@@ -370,19 +338,9 @@ class Session:
     def _drop(self) -> None:
         """End the session at once, for no fault of the relay: nothing that is not past its dot was accepted."""
         self._connection.abort()
-        desk = self._at_desk
-        past_dot, letter, following, answered = self._past_dot, self._letter, self._following, self._refusal
-        self._past_dot = self._letter = self._following = self._refusal = None
         self._body_leaving = False
         try:
-            if past_dot is not None:
-                desk.report(past_dot, Unknown(Doubt.TIMEOUT))
-            if letter is not None and answered is not None:
-                desk.report(letter, classify(answered))
-            elif letter is not None:
-                desk.give_back(letter)
-            if following is not None:
-                desk.give_back(following)
+            self._hands.let_go(self._at_desk)
         finally:
             self._finish()
 
