@@ -83,3 +83,21 @@ class BookFeed:
     def balanced(self) -> bool:
         """Whether every letter taken was reported or given back, each time exactly once."""
         return not self._out and sum(self.taken.values()) == len(self.outcomes) + len(self.given_back)
+
+
+class HesitantFeed(BookFeed):
+    """Hands out its first letter, and the others once `more` is set; `asked_for_more` is set when somebody waits for that."""
+
+    def __init__(self, stock: Iterable[Letter], *, again: bool = False) -> None:
+        super().__init__(stock, again=again)
+        self.more = asyncio.Event()
+        self.asked_for_more = asyncio.Event()
+
+    async def take(self) -> Letter | None:
+        if self.taken:
+            self.asked_for_more.set()
+            await self.more.wait()
+        return await super().take()
+
+    def take_now(self) -> Letter | None:
+        return None if self.taken and not self.more.is_set() else super().take_now()

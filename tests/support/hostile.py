@@ -40,6 +40,7 @@ class Peer:
     kept: list[tuple[str, bytes]] = field(default_factory=list)
     over: asyncio.Event = field(default_factory=asyncio.Event)
     _recipient: str = ""
+    _message: tuple[str, bytes] = ("", b"")
 
     async def say(self, data: bytes) -> None:
         """Send at once."""
@@ -96,11 +97,12 @@ class Peer:
                 raise ConnectionResetError("the client went away in the middle of a body")
             lines.append(line)
         self.bodies.append(b"".join(lines))
+        self._message = (self._recipient, self.bodies[-1])
         return self.bodies[-1]
 
     def keep(self) -> None:
         """Take the message just read: from here on this relay will deliver it, whatever it answers."""
-        self.kept.append((self._recipient, self.bodies[-1]))
+        self.kept.append(self._message)
 
     async def accept(self, answer: bytes = b"250 2.0.0 accepted\r\n") -> None:
         """Take the message just read, and say so."""

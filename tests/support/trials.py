@@ -12,7 +12,7 @@ from datetime import timedelta
 from mailq.core.outcome import Accepted, Deferred, Doubt, Fault, Outcome, Rejected, Stage, Unknown
 from mailq.engine.ports import Letter, RelayFault
 from mailq.transports.smtp import SmtpOptions, SmtpWire
-from tests.support.feeds import BookFeed, letters
+from tests.support.feeds import BookFeed, letter, letters
 from tests.support.hostile import EHLO, HostileRelay, Misdeed, Script, at, hostile
 
 SHORT = timedelta(milliseconds=300)
@@ -127,7 +127,7 @@ def _judged(stage: Stage, ending: Ending, reason: str, doubt: Doubt) -> None:
 def wire_to(relay: HostileRelay, **options: object) -> SmtpWire:
     """A wire of one session whose deadlines are all patient, but as the options say."""
     patient = dict.fromkeys(("connect_timeout", "command_timeout", "dot_timeout", "idle_limit"), PATIENT)
-    facts = {"host": "127.0.0.1", "sessions": 1, "quit_timeout": SHORT} | patient | options
+    facts = {"host": "127.0.0.1", "sessions": 1, "quit_timeout": timedelta(milliseconds=50)} | patient | options
     return SmtpWire(SmtpOptions(port=relay.port, **facts))  # type: ignore[arg-type]
 
 
@@ -169,24 +169,29 @@ def code_of(outcome: Outcome | None) -> int | None:
             return None
 
 
-async def code_by_smtplib(
-    script: Script, *, ehlo: bytes = EHLO, timeout: timedelta = PATIENT, content: bytes | None = None
-) -> int | None:
+async def code_by_smtplib(script: Script, *, ehlo: bytes = EHLO, timeout: timedelta = PATIENT) -> int | None:
     """What smtplib makes of the same script: the code that it takes for the relay's verdict, None where it came to no answer."""
-    [letter] = letters(1)
     async with hostile(script, ehlo=ehlo) as relay:
-        return await asyncio.to_thread(_send_by_smtplib, relay.port, letter, content or letter.content, timeout.total_seconds())
+        return await sent_by_smtplib(relay, letter(), timeout=timeout)
 
 
-def _send_by_smtplib(port: int, letter: Letter, content: bytes, timeout: float) -> int | None:
+async def sent_by_smtplib(relay: HostileRelay, letter: Letter, *, timeout: timedelta = PATIENT) -> int | None:
+    """Send a letter with smtplib; see `code_by_smtplib`."""
+    try:
+        return await asyncio.to_thread(_send_by_smtplib, relay.port, letter, timeout.total_seconds())
+    finally:
+        relay.over.set()
+
+
+def _send_by_smtplib(port: int, letter: Letter, timeout: float) -> int | None:
     client = None
     try:
         client = smtplib.SMTP("127.0.0.1", port, timeout=timeout)
-        client.sendmail(letter.sender, [letter.recipient], content)
+        client.sendmail(letter.sender, [letter.recipient], letter.content)
     except smtplib.SMTPRecipientsRefused as error:
         return error.recipients[letter.recipient][0]
     except smtplib.SMTPResponseException as error:
-        return error.smtp_code
+        return error.smtp_code if error.smtp_code >= 400 else None
     except OSError:  # SMTPException is one
         return None
     else:

@@ -5,9 +5,8 @@ import asyncio
 import pytest
 
 from mailq.core.outcome import Accepted, Deferred, Fault, Reply, Stage
-from mailq.engine.ports import Letter
 from tests.support.asynchronous import in_event_loop
-from tests.support.feeds import BookFeed, letters
+from tests.support.feeds import BookFeed, HesitantFeed, letters
 from tests.support.hostile import LOCK_STEP, Peer, Script, at, well_behaved
 from tests.support.trials import ENVELOPE, OPENING, code_by_smtplib, trial
 from tests.support.waiting import happens
@@ -55,6 +54,19 @@ async def test_in_answer_to_a_letter_it_is_given_back_and_then_put_off(stage: St
 
 
 @in_event_loop
+async def test_in_answer_to_a_dot_it_answers_what_is_pipelined_behind_it_too():
+    async def script(peer: Peer) -> None:
+        await peer.until(Stage.DOT)
+        await peer.hear_all("MAIL", "RCPT", "DATA")
+        await says_421(peer)
+
+    ending = await trial(script, stock=letters(2))
+
+    assert sorted(ending.given_back) == [1, 2]
+    assert not ending.outcomes
+
+
+@in_event_loop
 async def test_in_the_middle_of_a_body():
     async def script(peer: Peer) -> None:
         await peer.until(Stage.DATA)
@@ -89,28 +101,15 @@ async def test_between_messages_it_costs_no_letter(pieces: int):
 
 @in_event_loop
 async def test_to_an_idle_session_it_costs_nothing():
-    closing, ended = asyncio.Event(), asyncio.Event()
-
     async def script(peer: Peer) -> None:
         await peer.until(Stage.DOT)
         await peer.accept()
-        await closing.wait()
+        await feed.asked_for_more.wait()
         await says_421(peer)
-        ended.set()
+        feed.more.set()
 
-    class Slow(BookFeed):
-        """Hands out its second letter when the relay has ended the session that brought the first."""
-
-        def take_now(self) -> Letter | None:
-            return None if self.taken and not ended.is_set() else super().take_now()
-
-        async def take(self) -> Letter | None:
-            if self.taken:
-                closing.set()
-                await ended.wait()
-            return await super().take()
-
-    ending = await trial(script, well_behaved, feed=Slow(letters(2)))
+    feed = HesitantFeed(letters(2))
+    ending = await trial(script, well_behaved, feed=feed)
 
     assert ending.kinds == {1: Accepted, 2: Accepted}
     assert not ending.given_back

@@ -5,7 +5,7 @@ import socket
 
 import pytest
 
-from mailq.core.outcome import Deferred, Doubt, Fault, Reply, Stage
+from mailq.core.outcome import Deferred, Doubt, Fault, Rejected, Reply, Stage
 from mailq.engine.ports import RelayFault
 from mailq.transports.smtp import SmtpOptions, SmtpWire
 from tests.support.asynchronous import in_event_loop
@@ -51,6 +51,19 @@ async def test_a_connection_that_nobody_takes_is_given_up_by_its_deadline():
                 await SmtpWire(SmtpOptions(*address, sessions=1, connect_timeout=SHORT)).carry(feed)
             assert loop.time() - began >= SHORT.total_seconds() - 0.05
             assert feed.given_back == [1]
+
+
+@in_event_loop
+async def test_what_was_said_of_a_recipient_holds_though_nothing_follows():
+    async def script(peer: Peer) -> None:
+        await peer.until(Stage.RCPT)
+        await peer.say(b"550 5.1.1 no such user\r\n")
+        await peer.stall()
+
+    ending = await trial(script, command_timeout=SHORT)
+
+    assert ending.outcomes == {1: Rejected(Reply(Stage.RCPT, 550, "5.1.1 no such user"), Fault.RECIPIENT)}
+    assert ending.came_by(SHORT)
 
 
 @in_event_loop

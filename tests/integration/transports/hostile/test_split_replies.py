@@ -1,0 +1,91 @@
+"""Replies in single bytes, in many lines, and with all that RFC 5321 allows between."""
+
+import asyncio
+
+import pytest
+
+from mailq.core.outcome import Accepted, Fault, Rejected, Reply, Stage
+from tests.support.asynchronous import in_event_loop
+from tests.support.feeds import letters
+from tests.support.hostile import LOCK_STEP, Peer
+from tests.support.trials import code_by_smtplib, code_of, trial
+
+LETTERS = 5
+
+
+@pytest.mark.parametrize("stage", [Stage.MAIL, Stage.RCPT, Stage.DATA, Stage.DOT])
+@in_event_loop
+async def test_a_refusal_in_single_bytes_and_three_lines_is_one_reply(stage: Stage):
+    async def script(peer: Peer) -> None:
+        await peer.until(stage)
+        await peer.drip(b"550-5.7.1 not\r\n550-5.7.1 from\r\n550 5.7.1 you\r\n")
+        await peer.drip(b"503 5.5.1 then not this either\r\n" * {Stage.MAIL: 2, Stage.RCPT: 1}.get(stage, 0))
+        await peer.stall()
+
+    ending = await trial(script)
+
+    assert ending.outcomes == {1: Rejected(Reply(stage, 550, "5.7.1 not 5.7.1 from 5.7.1 you"), Fault.POLICY)}
+    assert ending.came_at_once
+
+
+@pytest.mark.parametrize("ehlo", [b"250-x\r\n250 PIPELINING\r\n", LOCK_STEP], ids=["pipelined", "in lock step"])
+@in_event_loop
+async def test_a_whole_dialogue_in_single_bytes_is_the_same_dialogue(ehlo: bytes):
+    async def script(peer: Peer) -> None:
+        await peer.drip(b"220-hello\r\n220-\r\n220 you\r\n")
+        await peer.hear("EHLO")
+        await peer.drip(ehlo)
+        while await peer.another():
+            await peer.drip(b"250-2.1.0 a\r\n250-\r\n250\r\n")
+            await peer.hear("RCPT")
+            await peer.drip(b"250-2.1.5 b\r\n250 2.1.5 c\r\n")
+            await peer.hear("DATA")
+            await peer.drip(b"354-go\r\n354 ahead\r\n")
+            await peer.hear_body()
+            peer.keep()
+            await peer.drip(b"250-2.0.0 queued\r\n250 2.0.0 as 4F2A\r\n")
+
+    ending, code = await asyncio.gather(trial(script, stock=letters(LETTERS)), code_by_smtplib(script))
+
+    assert ending.outcomes == dict.fromkeys(range(1, LETTERS + 1), Accepted(Reply(Stage.DOT, 250, "2.0.0 queued 2.0.0 as 4F2A")))
+    assert len(ending.relay.peers) == 1
+    assert code == code_of(ending.outcomes[1])
+
+
+@in_event_loop
+async def test_replies_to_a_whole_group_come_in_any_pieces():
+    """RFC 2920 lets a relay send them together, or cut them where it likes."""
+    stream = b"250 a\r\n250 b\r\n354 c\r\n"
+
+    async def cut_at(place: int) -> None:
+        async def script(peer: Peer) -> None:
+            await peer.until(Stage.HELLO)
+            await peer.say(peer.ehlo)
+            await peer.hear_all("MAIL", "RCPT", "DATA")
+            await peer.say(stream[:place])
+            await asyncio.sleep(0)
+            await peer.say(stream[place:])
+            await peer.hear_body()
+            await peer.accept()
+            await peer.stall()
+
+        assert (await trial(script)).kinds == {1: Accepted}
+
+    await asyncio.gather(*(cut_at(place) for place in range(len(stream) + 1)))
+
+
+@in_event_loop
+async def test_a_long_reply_is_cut_where_the_books_keep_it():
+    """Of 400 lines the first 500 characters are kept; the reply counts as a whole."""
+
+    async def script(peer: Peer) -> None:
+        await peer.until(Stage.DOT)
+        await peer.accept(b"250-2.0.0 and another word\r\n" * 400 + b"250 2.0.0 that was all\r\n")
+        await peer.stall()
+
+    ending, code = await asyncio.gather(trial(script), code_by_smtplib(script))
+
+    [outcome] = ending.outcomes.values()
+    assert isinstance(outcome, Accepted)
+    assert len(outcome.reply.text) == 500
+    assert code == 250
