@@ -71,7 +71,7 @@ class Peer:
         """Read one command and insist on its first word."""
         line = await self.reader.readline()
         assert line.upper().startswith(word.encode()), f"expected {word}, heard {line!r}"
-        self._note(line)
+        self.note(line)
         return line
 
     async def hear_all(self, *words: str) -> None:
@@ -84,7 +84,8 @@ class Peer:
         heard = await self.reader.read()
         assert not heard, f"expected nothing, heard {heard[:200]!r}"
 
-    def _note(self, line: bytes) -> None:
+    def note(self, line: bytes) -> None:
+        """A command was read."""
         self.commands.append(line)
         if line.upper().startswith(b"RCPT TO:<"):
             self._recipient = line[9:].partition(b">")[0].decode()
@@ -96,9 +97,13 @@ class Peer:
             if not line:
                 raise ConnectionResetError("the client went away in the middle of a body")
             lines.append(line)
-        self.bodies.append(b"".join(lines))
-        self._message = (self._recipient, self.bodies[-1])
-        return self.bodies[-1]
+        return self.note_body(b"".join(lines))
+
+    def note_body(self, body: bytes) -> bytes:
+        """Content was read to its dot, for the recipient that was named last."""
+        self.bodies.append(body)
+        self._message = (self._recipient, body)
+        return body
 
     def keep(self) -> None:
         """Take the message just read: from here on this relay will deliver it, whatever it answers."""
@@ -158,13 +163,13 @@ class Peer:
         """Read the MAIL of a further letter; False when the client ends the session instead."""
         line = await self.reader.readline()
         assert line[:4].upper() in (b"MAIL", b"QUIT", b""), f"expected MAIL or the end, heard {line!r}"
-        self._note(line)
+        self.note(line)
         return line.upper().startswith(b"MAIL")
 
     async def accept_rest(self) -> None:
         """Behave from here (a MAIL is due) to the end of the session."""
         while line := await self.reader.readline():
-            self._note(line)
+            self.note(line)
             word = line[:4].upper()
             if word == b"DATA":
                 await self.say(b"354 go ahead\r\n")

@@ -63,7 +63,8 @@ class ReplyParser:
             else:
                 # What RawReply(…) does, at a quarter of the cost.
                 replies.append(tuple.__new__(RawReply, (code, line[4:].removesuffix(b"\r"))))
-        if len(self._partial) > MAX_LINE_BYTES:
+        # One more for the CR that may be its last: where a reply is cut must not decide whether it is one.
+        if len(self._partial) > MAX_LINE_BYTES + 1:
             raise GarbledReply(f"a reply line of more than {MAX_LINE_BYTES} bytes", replies)
         return replies
 
