@@ -83,7 +83,8 @@ def dispatcher(settings: Settings, database: Transactions) -> Dispatcher:
 def upkeep(settings: Settings, database: Database) -> Upkeep:
     """The leading warden's work, for one thread."""
     kept = KeptConnection(database)
-    return Upkeep(kept, dispatcher(settings, kept), doubts_wait=settings.lease.ttl)
+    keep = settings.retention.months
+    return Upkeep(kept, dispatcher(settings, kept), doubts_wait=settings.lease.ttl, keep_months=keep)
 
 
 def evidence(settings: Settings, database: Database, relay: Resolver) -> Evidence:

@@ -113,6 +113,18 @@ class UpkeepSettings(_Part):
     ring_again_after: Duration = Field(timedelta(seconds=15), description="a batch rung and still ready is rung again after this")
 
 
+class RetentionSettings(_Part):
+    """How long mailings are kept once they have ended."""
+
+    months: int | None = Field(
+        None,
+        ge=1,
+        le=1200,
+        description="whole months of mailings that are kept beside the present one; older ones are deleted by the upkeep, recipients, "
+        "replies and all, unless something in them is unfinished or in doubt; default all are kept",
+    )
+
+
 class Settings(BaseSettings):
     """Everything a mailq process is told from outside. Unknown keys of a file are refused; `doctor` names unknown variables."""
 
@@ -148,6 +160,7 @@ class Settings(BaseSettings):
     lease: LeaseSettings = LeaseSettings()
     doubt: DoubtSettings = DoubtSettings()
     upkeep: UpkeepSettings = UpkeepSettings()
+    retention: RetentionSettings = RetentionSettings()
 
     @model_validator(mode="after")
     def failover_comes_after_the_lease(self) -> Self:

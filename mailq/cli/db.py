@@ -1,22 +1,24 @@
-"""`db upgrade`, `db check` and `db accept-restore`."""
+"""`db upgrade`, `db check`, `db accept-restore` and `db prune`."""
 
 import click
 
 from mailq.cli import parts
 from mailq.cli.db_accept_restore import accept_restore
+from mailq.cli.db_prune import prune
 from mailq.cli.options import CONTEXT, examples, json_option
 from mailq.cli.terminal import print_json, print_line, say
 
 
-@click.group(context_settings=CONTEXT, epilog=examples("db upgrade", "db check", "db accept-restore"))
+@click.group(context_settings=CONTEXT, epilog=examples("db upgrade", "db check", "db accept-restore", "db prune --dry-run"))
 def db() -> None:
-    """Upgrade the database, or check that it fits.
+    """Upgrade the database, check that it fits, or delete what is old.
 
     One that was restored from a backup sends nothing until `accept-restore` was said.
     """
 
 
 db.add_command(accept_restore)
+db.add_command(prune)
 
 
 @db.command(context_settings=CONTEXT, epilog=examples("db upgrade"))

@@ -7,7 +7,7 @@ from datetime import timedelta
 from mailq import telemetry
 from mailq.core.batch import State
 from mailq.core.lease import LeaseTerms
-from mailq.engine import doubts
+from mailq.engine import doubts, pruning
 from mailq.engine.aftermath import SKIP_THE_REST, finish_mailing
 from mailq.engine.dispatcher import Dispatcher
 from mailq.errors import MailqError
@@ -18,6 +18,7 @@ log = telemetry.logger(__name__)
 
 PARTITIONS_AHEAD = 3
 PARTITIONS_EVERY_S = 600
+PRUNE_EVERY_S = 3600
 BATCHES_A_TICK = 200
 COUNT_AGAIN_AFTER_S = 60
 _LEASE = LeaseTerms().ttl
@@ -29,18 +30,28 @@ class Upkeep:
     Args:
         doubts_wait: how old a doubt is before its mailing's policy settles it: a lease, so that evidence comes first, and
             nobody sends any more who might have.
+        keep_months: whole months that are kept beside the present one; None keeps all.
     """
 
-    def __init__(self, database: Transactions, dispatcher: Dispatcher, *, doubts_wait: timedelta = _LEASE) -> None:
+    def __init__(
+        self,
+        database: Transactions,
+        dispatcher: Dispatcher,
+        *,
+        doubts_wait: timedelta = _LEASE,
+        keep_months: int | None = None,
+    ) -> None:
         self._database = database
         self._dispatcher = dispatcher
         self._doubts_wait = doubts_wait
+        self._keep_months = keep_months
         self._count_again_at_s: dict[int, float] = {}
-        self._partitions_at_s = 0.0
+        self._partitions_at_s = self._prune_at_s = 0.0
 
     def tick(self) -> None:
         """Do every step once; a step that fails is logged and leaves the others their turn."""
         self._try(self._make_partitions)
+        self._try(self._prune)
         self._try(self._dispatcher.heed_a_flush)
         if not self._has_something_to_do():
             return
@@ -81,6 +92,13 @@ class Upkeep:
         self._partitions_at_s = now + PARTITIONS_EVERY_S
         if made:
             log.info("upkeep.partitions_made", partitions=made)
+
+    def _prune(self) -> None:
+        now = time.monotonic()
+        if self._keep_months is None or now < self._prune_at_s:
+            return
+        pruning.prune(self._database, before=pruning.older_than(self._database, self._keep_months), actor="retention")
+        self._prune_at_s = now + PRUNE_EVERY_S
 
     def _start_scheduled(self) -> None:
         with self._database.begin() as tx:

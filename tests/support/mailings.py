@@ -3,6 +3,7 @@
 import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from sqlalchemy import Connection, text
 
@@ -37,8 +38,9 @@ def make_mailing(
     state: State = State.RUNNING,
     lane: Lane = Lane.BULK,
     content: Content = CONTENT,
+    now: datetime | None = None,
 ) -> Made:
-    """A mailing with batches of these sizes, its recipients `r1@example.org` and so on."""
+    """A mailing with batches of these sizes, its recipients `r1@example.org` and so on; submitted `now`, or in an earlier month."""
     public_id = f"mlg_{secrets.token_hex(8)}"
     draft = Draft(
         public_id=public_id,
@@ -52,12 +54,12 @@ def make_mailing(
         source_digest="source",
         batch_size=max(sizes),
     )
-    made = mailings.create(tx, draft)
+    made = mailings.create(tx, draft, now=now)
     assert made is not None
     seqs = iter(range(1, sum(sizes) + 1))
     loads = [recipients.Load([_row(next(seqs)) for _ in range(size)], num_skipped=0) for size in sizes]
     recipients.add_batches(tx, made.id, loads, number=1, first_seq=1)
-    for step in (State.RUNNING, state) if state is State.PAUSED else (state,):
+    for step in (State.RUNNING, state) if state is State.PAUSED else () if state is State.LOADING else (state,):
         mailings.step(tx, made.id, step)
     found = tx.execute(text("SELECT id FROM batch WHERE mailing_id = :id ORDER BY number"), {"id": made.id})
     return Made(made.id, public_id, list(found.scalars()))
