@@ -29,6 +29,7 @@ class Peer:
         bodies: every content read to its dot, still stuffed.
         commands: every line heard that is not content.
         kept: what this relay has taken on itself to deliver, by recipient.
+        recipient: whom RCPT named last.
         over: set when the client has nothing more to say.
     """
 
@@ -39,7 +40,7 @@ class Peer:
     commands: list[bytes] = field(default_factory=list)
     kept: list[tuple[str, bytes]] = field(default_factory=list)
     over: asyncio.Event = field(default_factory=asyncio.Event)
-    _recipient: str = ""
+    recipient: str = ""
     _message: tuple[str, bytes] = ("", b"")
 
     async def say(self, data: bytes) -> None:
@@ -88,7 +89,7 @@ class Peer:
         """A command was read."""
         self.commands.append(line)
         if line.upper().startswith(b"RCPT TO:<"):
-            self._recipient = line[9:].partition(b">")[0].decode()
+            self.recipient = line[9:].partition(b">")[0].decode()
 
     async def hear_body(self) -> bytes:
         """Read content up to and including the final dot."""
@@ -102,7 +103,7 @@ class Peer:
     def note_body(self, body: bytes) -> bytes:
         """Content was read to its dot, for the recipient that was named last."""
         self.bodies.append(body)
-        self._message = (self._recipient, body)
+        self._message = (self.recipient, body)
         return body
 
     def keep(self) -> None:
