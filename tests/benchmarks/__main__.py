@@ -1,97 +1,124 @@
-"""`./run bench`: accept and send on this machine with everything on it, and print what came of it."""
+"""`./run bench`: every figure that was asked for, measured on this machine with everything on it; or ours beside its peers."""
 
 import json
-import subprocess
-import sys
-import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import click
 
-from mailq.clock import Clock, utc_now
-from mailq.core.message import compile_content, date_header
-from mailq.local import stack
-from mailq.local.stack import Running
-from mailq.settings import Settings
-from mailq.store import migrate
-from mailq.store.database import Database
-from tests.benchmarks import end_to_end, recipients, smtp_sinks
-from tests.benchmarks.end_to_end import EndToEnd
+from tests.benchmarks import accepting, client_alone, figures, first_mail, machine, millions, progress, rendering, report, sending
+from tests.benchmarks import ground as grounds
+from tests.benchmarks.ground import QUICK, Ground, Sizes
+from tests.benchmarks.peers import PEERS, comparison
+
+Measure = Callable[[Ground], dict[str, Any]]
+
+EXAMPLES = """\b
+Examples:
+  ./run bench                                 everything, in about ten minutes
+  ./run bench --quick                         a smaller run, in about a minute
+  ./run bench --only sending --mails 20000    one part of it
+  ./run bench --json bench.json --markdown docs/performance.md
+  ./run bench --against django-post_office,smtplib,smtp-source
+\b
+Parts: rendering, client, sending, first, accept, largest, scale.
+Nothing leaves the machine but the installation of peers and, once, the download of smtp-sink.
+"""
+
+# What fills the database with millions comes last.
+PARTS: dict[str, tuple[str, Measure]] = {
+    "rendering": ("making messages", rendering.measure),
+    "client": ("the SMTP client alone", client_alone.measure),
+    "sending": ("sending, in turns with smtp-source", sending.measure),
+    "first": ("the first mail after a submit", first_mail.measure),
+    "accept": ("accepting recipients", accepting.measure),
+    "largest": ("the largest submit", accepting.measure_largest),
+    "scale": ("millions of deliveries", millions.measure),
+}
 
 
-@click.command()
-@click.option("--mails", default=60_000, show_default=True, help="Recipients of the mailing that is sent.")
+class Names(click.ParamType):
+    """Names separated by commas."""
+
+    name = "name,…"
+
+    def __init__(self, known: Sequence[str]) -> None:
+        self.known = known
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, ...]:
+        """Split, and refuse what is not known."""
+        names = tuple(name.strip() for name in value.split(",")) if isinstance(value, str) else tuple(value)
+        for name in names:
+            if name not in self.known:
+                self.fail(f"{name} is none of {', '.join(self.known)}", param, ctx)
+        return names
+
+
+@click.command(epilog=EXAMPLES)
+@click.option("--quick", is_flag=True, help="Smaller numbers: hardly more than a check that it works.")
+@click.option("--only", type=Names(tuple(PARTS)), help="Measure these parts alone.")
+@click.option("--mails", type=click.IntRange(3), help="Recipients of a mailing that is sent.  [default: 60000]")
 @click.option(
-    "--recipients", "accepted", default=200_000, show_default=True, help="Recipients of the mailing that is only accepted."
+    "--recipients", "accepted", type=click.IntRange(1), help="Recipients of one that is only accepted.  [default: 500000]"
+)
+@click.option("--largest", type=click.IntRange(1), help="Recipients of the largest submit.  [default: 5000000]")
+@click.option(
+    "--scale", type=click.IntRange(0), help="Deliveries of a crowded ledger, 0 for none.  [default: 10000000; with --quick 0]"
+)
+@click.option("--against", type=Names(tuple(PEERS)), help="Instead: ours and these peers in turns.")
+@click.option("--runs", type=click.IntRange(1), default=5, show_default=True, help="Pairs of runs for each peer.")
+@click.option(
+    "--peer-mails", type=click.IntRange(1), default=10_000, show_default=True, help="Mails of such a run; smtp-source gets more."
 )
 @click.option("--json", "target", type=click.Path(dir_okay=False, path_type=Path), help="Write the figures here as well.")
-def main(mails: int, accepted: int, target: Path | None) -> None:
-    """Measure accepting and sending: rates, CPU per mail by process, peak memory."""
-    with tempfile.TemporaryDirectory(prefix="mailq-bench-") as directory:
-        Path(directory).chmod(0o755)
-        settings = Settings(home=Path(directory) / "home", database_url=None, redis_url=None, relay_url=None)
-        with stack.running(settings) as running:
-            figures = measure(running, Path(directory), mails, accepted)
+@click.option(
+    "--markdown", "page", type=click.Path(dir_okay=False, exists=True, path_type=Path), help="Put the tables into this page."
+)
+def main(
+    *,
+    quick: bool,
+    only: tuple[str, ...] | None,
+    mails: int | None,
+    accepted: int | None,
+    largest: int | None,
+    scale: int | None,
+    against: tuple[str, ...] | None,
+    runs: int,
+    peer_mails: int,
+    target: Path | None,
+    page: Path | None,
+) -> None:
+    """Measure mailq on this machine, with database, broker and relay on it: rates, CPU per mail, memory, and what was asked for."""
+    sizes = _sizes(QUICK if quick else Sizes(), mails=mails, accepted=accepted, largest=largest, scale=scale)
+    parts = only or tuple(name for name in PARTS if name != "scale" or sizes.scale)
+    with progress.shown(len(against) * (runs + 1) if against else len(parts)) as say, grounds.prepared(sizes) as ground:
+        document = {"machine": machine.describe(ground)}
+        if against:
+            document |= comparison.compare(ground, against, runs=runs, mails=peer_mails, say=say)
+        else:
+            document |= measure(ground, parts, say)
+    report.show(document)
     if target:
-        target.write_text(json.dumps(figures, indent=2) + "\n")
+        target.write_text(json.dumps(document, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    if page:
+        report.write(page, document)
 
 
-def measure(running: Running, directory: Path, mails: int, accepted: int) -> dict[str, Any]:
-    """Run both benchmarks on a stack that is up; the figures as the JSON file has them."""
-    database = Database(running.database_url)
-    migrate.upgrade(database)
-    # The first load of a new cluster makes its files; the second one is like every later one.
-    mailing = submit(running, directory / "send.csv", mails)["mailing"]
-    load = submit(running, directory / "accept.csv", accepted)
-    rate = accepted / load["seconds"]
-    click.echo(f"accept      {rate:>9,.0f} recipients/s   {accepted:,} from CSV, submit peaks at {load['rss_mb']:.0f} MB")
-    chosen = Settings(home=running.home, database_url=running.database_url, redis_url=running.redis_url)
-    with smtp_sinks.discarding(running) as sink:
-        sent = end_to_end.run(running, chosen, database, mailing, sink)
-    show(sent, sink.name)
-    database.close()
-    return {
-        "end_to_end": {
-            "mails_per_s": round(sent.mails_per_s, 1),
-            "cpu_us_per_mail": round(sum(sent.cpu_us_per_mail.values()), 1),
-            "cpu_us_per_mail_by_process": {name: round(value, 1) for name, value in sent.cpu_us_per_mail.items()},
-            "mails": sent.mails,
-            "bytes": message_bytes(),
-            "sink": sink.name,
-        },
-        "accept": {"recipients_per_s": round(rate, 1), "recipients": accepted},
-        "rss_mb": {"worker": round(sent.worker_rss_mb, 1), "submit": round(load["rss_mb"], 1)},
-    }
+def _sizes(sizes: Sizes, **given: int | None) -> Sizes:
+    return replace(sizes, **{name: value for name, value in given.items() if value is not None})
 
 
-def submit(running: Running, path: Path, number: int) -> dict[str, Any]:
-    """Write a file of recipients and submit it in a process of its own."""
-    recipients.write(path, number)
-    words = [sys.executable, "-m", "tests.benchmarks.submit_once", str(path)]
-    done = subprocess.run(words, env=running.environment(), check=True, stdout=subprocess.PIPE)
-    found: dict[str, Any] = json.loads(done.stdout)
-    return found
-
-
-def show(sent: EndToEnd, sink: str) -> None:
-    """Print the figures of sending."""
-    total = sum(sent.cpu_us_per_mail.values())
-    how = f"{end_to_end.PROCESSES} processes, {end_to_end.SESSIONS} sessions each, {sink}"
-    click.echo(f"end to end  {sent.mails_per_s:>9,.0f} mails/s        {sent.mails:,} mails of {message_bytes():,} bytes, {how}")
-    click.echo(f"CPU         {total:>9,.0f} µs/mail        in all, of which")
-    for name, value in sent.cpu_us_per_mail.items():
-        click.echo(f"            {value:>9,.1f} µs/mail        {name}")
-    click.echo(f"memory      {sent.worker_rss_mb:>9,.0f} MB             peak of a worker process")
-    click.echo(f"books       {'balance' if sent.books.balanced else 'DO NOT BALANCE'}: {sent.books}")
-
-
-def message_bytes() -> int:
-    """The size of one of the messages."""
-    made = compile_content(recipients.CONTENT, clock=Clock().monotonic)
-    variables = {"first_name": "Name1234567", "city": "Köln", "coupon": "SPRING-1234567"}
-    return len(made.render("user1@example1.example", variables, message_id="<x@shop.example>", date=date_header(utc_now())))
+def measure(ground: Ground, parts: Sequence[str], say: progress.Say) -> dict[str, Any]:
+    """Measure these parts, one after the other; the figures as the JSON file has them."""
+    document: dict[str, Any] = {}
+    for part in parts:
+        words, of_part = PARTS[part]
+        say(words)
+        document = figures.merged(document, of_part(ground))
+    return document | {"figures": {each.target.name: each.as_mapping() for each in figures.of(document)}}
 
 
 if __name__ == "__main__":
-    main()
+    main(prog_name="./run bench")

@@ -2,24 +2,23 @@
 
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
 from mailq import bootstrap
 from mailq.core.mailing import Books, State
-from mailq.local.stack import Running
-from mailq.local.supervisor import Child
-from mailq.settings import Settings
 from mailq.store import mailings
-from mailq.store.database import Database
-from tests.benchmarks.processes import cpu_s, peak_rss_mb, workers_of
-from tests.benchmarks.smtp_sinks import BenchSink
+from tests.benchmarks.ground import Ground
+from tests.benchmarks.processes import cpu_s, own_cpu_s, peak_rss_mb, workers_of
 
 PROCESSES = 2
 SESSIONS = 50
 """Of each process, as many as a relay allows one client by default."""
+SHARED = ("postgres", "redis")
+"""What all servers of an installation share."""
 _DEADLINE_S = 600
 
 
@@ -38,55 +37,87 @@ class EndToEnd:
         """The rate on the wall clock."""
         return self.mails / self.seconds
 
+    @property
+    def ours_us(self) -> float:
+        """CPU per mail of everything but the sink: our processes, PostgreSQL and Redis."""
+        return sum(value for name, value in self.cpu_us_per_mail.items() if name != "sink")
 
-def run(stack: Running, settings: Settings, database: Database, mailing: str, sink: BenchSink) -> EndToEnd:
-    """Send a scheduled mailing with a fresh worker server of two processes."""
-    server = _start_server(stack, database, sink)
-    parts = {"main": [server.pid], "postgres": [_pid(stack, "postgres")], "redis": [_pid(stack, "redis")], "sink": [sink.pid]}
-    before = {name: cpu_s(pids) for name, pids in parts.items()}
-    children = workers_of(server.pid)
-    children_before = cpu_s(children)
-    mailing_id = _release(settings, database, mailing)
-    books, seconds = _until_finished(stack, database, mailing_id)
-    spent = {name: cpu_s(pids) - before[name] for name, pids in parts.items()}
-    workers = cpu_s(children) - children_before
-    spent = {"workers": workers, "main and warden": spent.pop("main") - workers, **spent}
-    rss = max(peak_rss_mb(pid) for pid in children)
-    stack.stop(server)
-    mails = books.num_sent
-    return EndToEnd(mails, seconds, {name: value / mails * 1e6 for name, value in spent.items()}, rss, books)
+    @property
+    def shared_percent(self) -> float:
+        """The share that all servers of an installation have in common."""
+        return 100 * sum(self.cpu_us_per_mail[name] for name in SHARED) / self.ours_us
+
+    @property
+    def celery_percent(self) -> float:
+        """The share of Celery's main process and of Redis."""
+        return 100 * sum(self.cpu_us_per_mail[name] for name in ("main", "redis")) / self.ours_us
 
 
-def _start_server(stack: Running, database: Database, sink: BenchSink) -> Child:
+@dataclass(frozen=True)
+class WorkerServer:
+    """A worker server of two processes, which sends one mailing after another."""
+
+    ground: Ground
+    pid: int
+    sink_pid: int
+
+    def send(self, reference: str) -> EndToEnd:
+        """Start a mailing that waits, and see it to its end.
+
+        Raises:
+            RuntimeError: not everybody in it was sent a mail.
+            TimeoutError: it did not finish.
+        """
+        before = self._spent_s()
+        mailing_id = _release(self.ground, reference)
+        books, seconds = _until_finished(self.ground, mailing_id)
+        spent = {name: value - before[name] for name, value in self._spent_s().items()}
+        if not books.balanced or books.num_sent + books.num_skipped != books.num_profiles:
+            raise RuntimeError(f"not everybody was sent a mail: {books}")
+        per_mail = {name: value / books.num_sent * 1e6 for name, value in spent.items()}
+        rss = max(peak_rss_mb(pid) for pid in workers_of(self.pid))
+        return EndToEnd(books.num_sent, seconds, per_mail, rss, books)
+
+    def _spent_s(self) -> dict[str, float]:
+        workers, main = cpu_s(workers_of(self.pid)), own_cpu_s(self.pid)
+        rest = cpu_s([self.pid]) - workers - main
+        shared = {name: cpu_s([self.ground.pid(name)]) for name in SHARED}
+        return {"workers": workers, "main": main, "warden": rest, **shared, "sink": cpu_s([self.sink_pid])}
+
+
+@contextmanager
+def worker_server(ground: Ground, url: str, sink_pid: int) -> Iterator[WorkerServer]:
+    """A worker server that sends to this relay."""
     words = ["-m", "celery", "-A", "workers", "worker", "-Q", "mailq.bulk", "-c", str(PROCESSES), "-n", "bench@%h"]
     argv = [sys.executable, *words, "--without-mingle", "--without-gossip"]
-    chosen = {"MAILQ_RELAY_URL": sink.url, "MAILQ_LOG_LEVEL": "WARNING", "MAILQ_RELAY__SESSIONS": str(SESSIONS)}
-    server = stack.supervise(argv, "bench-worker", chosen)
-    server.wait_until(lambda: len(workers_of(server.pid)) == PROCESSES and _is_alive(database), within=60)
-    return server
+    chosen = {"MAILQ_RELAY_URL": url, "MAILQ_LOG_LEVEL": "WARNING", "MAILQ_RELAY__SESSIONS": str(SESSIONS)}
+    child = ground.running.supervise(argv, "bench-worker", chosen)
+    child.wait_until(lambda: len(workers_of(child.pid)) == PROCESSES and _is_alive(ground), within=60)
+    yield WorkerServer(ground, child.pid, sink_pid)
+    ground.running.stop(child)
 
 
-def _is_alive(database: Database) -> bool:
-    with database.begin() as tx:
+def _is_alive(ground: Ground) -> bool:
+    with ground.database.begin() as tx:
         return bool(
             tx.exec_driver_sql("SELECT count(*) FROM server WHERE state = 'alive' AND renewed_at > started_at").scalar_one()
         )
 
 
-def _release(settings: Settings, database: Database, reference: str) -> int:
-    with database.begin() as tx:
+def _release(ground: Ground, reference: str) -> int:
+    with ground.database.begin() as tx:
         mailing_id = mailings.find(tx, reference).id
         mailings.step(tx, mailing_id, State.RUNNING)
-    bootstrap.dispatcher(settings, database).ring_all()
+    bootstrap.dispatcher(ground.settings, ground.database).ring_all()
     return mailing_id
 
 
-def _until_finished(stack: Running, database: Database, mailing_id: int) -> tuple[Books, float]:
+def _until_finished(ground: Ground, mailing_id: int) -> tuple[Books, float]:
     deadline = time.monotonic() + _DEADLINE_S
     while time.monotonic() < deadline:
-        stack.check()
+        ground.running.check()
         time.sleep(0.1)
-        with database.begin() as tx:
+        with ground.database.begin() as tx:
             found = mailings.get(tx, mailing_id)
             if found.state is State.FINISHED:
                 return mailings.books(tx, mailing_id), _seconds(tx, mailing_id)
@@ -96,7 +127,3 @@ def _until_finished(stack: Running, database: Database, mailing_id: int) -> tupl
 def _seconds(tx: Connection, mailing_id: int) -> float:
     statement = "SELECT extract(epoch FROM max(finished_at) - min(first_claimed_at)) FROM batch WHERE mailing_id = %s"
     return float(tx.exec_driver_sql(statement, (mailing_id,)).scalar_one())
-
-
-def _pid(stack: Running, name: str) -> int:
-    return next(child.pid for child in stack.supervisor.children if child.name == name)

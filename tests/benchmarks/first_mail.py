@@ -1,0 +1,54 @@
+"""How long after a submit its first mail is accepted by the relay, with an idle worker server: by the sink's own list."""
+
+import time
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from mailq import bootstrap
+from mailq.clock import utc_now
+from mailq.core.mailing import Lane, State
+from mailq.engine import producer
+from mailq.engine.intake import open_source
+from mailq.local.sinks import SinkOptions, SinkProcess, start_sink
+from mailq.store import mailings
+from tests.benchmarks import end_to_end, recipients
+from tests.benchmarks.ground import Ground
+
+_RECIPIENTS = 1000
+_DEADLINE_S = 60
+
+
+def measure(ground: Ground) -> dict[str, Any]:
+    """Submit small mailings one after the other; the median of what their first mails took after the submit returned."""
+    path = ground.directory / "first.csv"
+    recipients.write(path, _RECIPIENTS)
+    sink = start_sink(
+        ground.running.supervisor, ground.directory, SinkOptions(maildir=False, directory=ground.directory / "first-sink")
+    )
+    with end_to_end.worker_server(ground, sink.url, sink.child.pid):
+        waits = [_wait_s(ground, sink, path, number) for number in range(ground.sizes.submits)]
+    ground.running.stop(sink.child)
+    return {"first_mail": {"seconds": round(median(waits), 3), "runs": [round(wait, 3) for wait in waits]}}
+
+
+def _wait_s(ground: Ground, sink: SinkProcess, path: Path, number: int) -> float:
+    order = producer.MailingOrder("Benchmark", recipients.CONTENT, key=f"first{number}")
+    with open_source(path) as source:
+        submitted = producer.submit(ground.database, order, source)
+    returned_at = utc_now()
+    # Ringing comes after the submit, and so it counts.
+    bootstrap.dispatcher(ground.settings, ground.database).top_up(Lane.BULK)
+    _until_finished(ground, submitted.public_id)
+    first_at = min(entry.at for entry in list(sink.accepted())[number * _RECIPIENTS :])
+    return (first_at - returned_at).total_seconds()
+
+
+def _until_finished(ground: Ground, reference: str) -> None:
+    deadline = time.monotonic() + _DEADLINE_S
+    while time.monotonic() < deadline:
+        with ground.database.begin() as tx:
+            if mailings.find(tx, reference).state is State.FINISHED:
+                return
+        time.sleep(0.05)
+    raise TimeoutError("a benchmark mailing did not finish")
