@@ -109,6 +109,8 @@ mailing = Table(
     one_of("lane", Lane),
     one_of("doubt_policy", DoubtPolicy),
     Index(None, "state", postgresql_where=text("state IN ('scheduled', 'running', 'paused')")),
+    Index(None, "key", postgresql_where=text("key IS NOT NULL")),
+    Index("mailing_public_id_prefix_idx", "public_id", postgresql_ops={"public_id": "text_pattern_ops"}),
 )
 
 server = Table(
