@@ -1,9 +1,10 @@
 """What a doctor asks of the services: PostgreSQL, Redis, the relay, and the servers that are alive."""
 
-import smtplib
-import ssl
+import asyncio
 from collections.abc import Iterator
 from contextlib import suppress
+from dataclasses import replace
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from mailq.cli.findings import Finding, fail, ok, warn
@@ -13,11 +14,10 @@ from mailq.settings import Settings, required
 
 if TYPE_CHECKING:
     from mailq.store.database import Database
-    from mailq.transports.smtp import SmtpOptions
 
 _SKEW_S = 2.0
 _FEW_CONNECTIONS = 20
-_RELAY_TIMEOUT_S = 5.0
+_RELAY_TIMEOUT = timedelta(seconds=5)
 
 
 def of_database(chosen: Settings) -> Iterator[Finding]:
@@ -65,34 +65,20 @@ def of_broker(chosen: Settings) -> Iterator[Finding]:
 
 def of_relay(chosen: Settings) -> Iterator[Finding]:
     """Whether the relay greets us, and what it offers. Nothing is sent, nobody logs in."""
-    from mailq.transports.smtp import SmtpOptions
+    from mailq.transports.smtp import NoSession, SmtpOptions, offered
 
-    options = SmtpOptions.from_url(required(chosen.relay_url, "relay_url"))
+    given = SmtpOptions.from_url(required(chosen.relay_url, "relay_url"))
+    options = replace(given, username=None, connect_timeout=_RELAY_TIMEOUT, command_timeout=_RELAY_TIMEOUT)
     try:
-        with _session(options) as session:
-            session.ehlo_or_helo_if_needed()
-            yield ok("relay", f"{options.relay} greets us")
-            missing = [name for name in ("pipelining", "8bitmime", "smtputf8") if not session.has_extn(name)]
-    except (OSError, smtplib.SMTPException) as error:
+        found = asyncio.run(offered(options))
+    except NoSession as error:
         yield fail("relay", f"{options.relay} does not greet us: {error}", "start it, or correct MAILQ_RELAY_URL")
         return
+    yield ok("relay", f"{options.relay} greets us")
+    known = {"PIPELINING": found.pipelining, "8BITMIME": found.eight_bit, "SMTPUTF8": found.smtputf8}
+    missing = [name for name, has in known.items() if not has]
     if missing:
-        yield warn("relay", f"it does not offer {', '.join(missing).upper()}", "mail still goes; slower, or not to every address")
-
-
-def _session(options: "SmtpOptions") -> smtplib.SMTP:
-    context = options.tls_context if options.security != "none" else ssl.create_default_context()
-    if options.security == "tls":
-        return smtplib.SMTP_SSL(options.host, options.port, timeout=_RELAY_TIMEOUT_S, context=context)
-    session = smtplib.SMTP(options.host, options.port, timeout=_RELAY_TIMEOUT_S)
-    if options.security == "starttls":
-        try:
-            session.starttls(context=context)
-        except (OSError, smtplib.SMTPException):
-            with suppress(OSError, smtplib.SMTPException):
-                session.close()
-            raise
-    return session
+        yield warn("relay", f"it does not offer {', '.join(missing)}", "mail still goes; slower, or not to every address")
 
 
 def _clock(skew_s: float) -> Iterator[Finding]:

@@ -21,6 +21,7 @@ class Letter:
         recipient: envelope recipient, without angle brackets.
         content: the message as RFC 5322 has it, CRLF line ends, ending in CRLF, not dot-stuffed.
         international: an address of it needs SMTPUTF8 (RFC 6531).
+        envelope_id: what notices about it are to name it by (RFC 3461), ASCII.
     """
 
     seq: int
@@ -28,6 +29,7 @@ class Letter:
     recipient: str
     content: bytes
     international: bool = False
+    envelope_id: str | None = None
 
 
 class RelayFault(MailqError):

@@ -6,7 +6,7 @@ from typing import Protocol
 
 from mailq.core.outcome import Deferred, Fault, Outcome, Reply, Unknown
 from mailq.engine.ports import Feed, Letter, RelayFault
-from mailq.transports.smtp.opening import NoSession
+from mailq.transports.smtp.failures import NoSession
 from mailq.transports.smtp.options import SmtpOptions
 from mailq.transports.smtp.session import Session
 

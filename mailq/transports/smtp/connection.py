@@ -1,6 +1,7 @@
 """One TCP connection to a relay: whole replies in, bytes out, one deadline at a time."""
 
 import asyncio
+import re
 import select
 from typing import Protocol, cast
 
@@ -9,6 +10,9 @@ from mailq.transports.smtp.replies import GarbledReply, RawReply, ReplyParser
 
 class Listener(Protocol):
     """Who is told what happens on a connection."""
+
+    def stepped(self, said: bytes) -> None:
+        """The replies arrived that `Connection.step` describes, and nothing else; `said` is its first group."""
 
     def heard(self, replies: list[RawReply], more: bool) -> None:
         """Replies arrived, in order; `more`: something that is not (yet) a reply arrived right behind them."""
@@ -31,12 +35,17 @@ class Connection(asyncio.Protocol):
 
     One timer serves all deadlines. It is never set further ahead than the shortest of them, so a later and shorter deadline
     never has to move it, and a message costs no timer of its own.
+
+    Attributes:
+        step: the replies that are due next, if they are those that need no looking at: a short way past the parser. Holds for
+            the next bytes that come, and has to be set anew.
     """
 
     def __init__(self, listener: Listener, *, shortest_wait: float) -> None:
         self.listener = listener
         self.parser = ReplyParser()
         self.open = False
+        self.step: re.Pattern[bytes] | None = None
         self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport | None = None
         self._shortest_wait = shortest_wait
@@ -56,6 +65,13 @@ class Connection(asyncio.Protocol):
         self.parser = ReplyParser()
         # So that `resume_writing` means that the buffer has run empty.
         transport.set_write_buffer_limits(high=0)
+
+    @property
+    def drained(self) -> bool:
+        """Whether everything written has been handed to the system; never of a connection that is lost."""
+        if not self.open or self._paused or self.transport.is_closing():
+            return False
+        return self.transport.get_write_buffer_size() == 0
 
     def tell_when_drained(self) -> None:
         """Call `listener.drained` once everything written has been handed to the system; never if the connection is lost.
@@ -80,10 +96,11 @@ class Connection(asyncio.Protocol):
         watched.register(self.transport.get_extra_info("socket").fileno(), select.POLLIN | select.POLLHUP)
         return not watched.poll(0)
 
-    def send(self, data: bytes) -> None:
+    def send(self, data: bytes | memoryview) -> None:
         """Write, unless the connection is gone: then `lost` has told or will tell."""
-        if self.open and not self.transport.is_closing():
-            self.transport.write(data)
+        transport = self._transport
+        if self.open and transport is not None and not transport.is_closing():
+            transport.write(data)
 
     def expect_within(self, seconds: float | None) -> None:
         """Call `listener.expired` unless another deadline (or None) is set before `seconds` have passed."""
@@ -134,6 +151,12 @@ class Connection(asyncio.Protocol):
         """asyncio: bytes came."""
         if not self.open:
             return
+        if self.step is not None:
+            step, self.step = self.step, None
+            found = step.fullmatch(data)
+            if found is not None:
+                self.listener.stepped(found[1])
+                return
         try:
             replies = self.parser.feed(data)
         except GarbledReply as fault:

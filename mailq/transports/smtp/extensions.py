@@ -20,6 +20,7 @@ class Extensions:
     smtputf8: bool = False
     starttls: bool = False
     auth: frozenset[str] = frozenset()
+    dsn: bool = False
 
     @classmethod
     def from_ehlo(cls, text: bytes) -> Self:
@@ -39,4 +40,5 @@ class Extensions:
             smtputf8="SMTPUTF8" in announced,
             starttls="STARTTLS" in announced,
             auth=frozenset(announced.get("AUTH", ())),
+            dsn="DSN" in announced,
         )

@@ -1,32 +1,40 @@
 """From nothing to a session that may carry letters: connect, greeting, EHLO, STARTTLS, AUTH."""
 
 import asyncio
-import base64
 import socket
 import ssl
-from datetime import timedelta
 
 from mailq.core.outcome import Stage
+from mailq.transports.smtp.authentication import authenticate
 from mailq.transports.smtp.connection import Connection
 from mailq.transports.smtp.extensions import Extensions
-from mailq.transports.smtp.options import Security, SmtpOptions
+from mailq.transports.smtp.failures import NoHandshake, NoSession, shown, why
+from mailq.transports.smtp.options import SmtpOptions
 from mailq.transports.smtp.replies import RawReply
+from mailq.transports.smtp.security import Tls
 
 
-class NoSession(Exception):
-    """A session could not be opened; the text says at which stage and why, and holds no secret."""
-
-    def __init__(self, stage: Stage, reason: str) -> None:
-        super().__init__(f"{stage}: {reason}")
-        self.stage = stage
-
-
-def readable(reply: RawReply) -> str:
-    """A reply as one printable line of at most 500 characters, without its code."""
-    text = reply.text.decode("utf-8", "replace")
+def readable(raw: bytes) -> str:
+    """A reply's text as one printable line of at most 500 characters."""
+    text = raw.decode("utf-8", "replace")
     if not text.isprintable():
         text = "".join(character if character.isprintable() else " " for character in text)
     return text[:500].strip()
+
+
+async def opened(options: SmtpOptions) -> tuple[Connection, Extensions]:
+    """An open session's connection, and what the relay offers over it.
+
+    Raises:
+        NoSession: it could not be opened.
+    """
+    try:
+        return await Opening(options).open()
+    except NoHandshake:
+        if options.tls is not Tls.OPPORTUNISTIC:
+            raise
+    # RFC 7435: an opportunity that came to nothing leaves us where we would be without it.
+    return await Opening(options.in_the_clear()).open()
 
 
 class Opening:
@@ -34,30 +42,29 @@ class Opening:
 
     def __init__(self, options: SmtpOptions) -> None:
         self.options = options
-        self.connection = Connection(self, shortest_wait=shortest_wait(options))
+        self.connection = Connection(self, shortest_wait=options.shortest_wait)
         self._stage = Stage.CONNECT
         self._answer: asyncio.Future[RawReply] | None = None
+        self._encrypted = options.implicit_tls
 
-    async def open(self) -> Extensions:
+    async def open(self) -> tuple[Connection, Extensions]:
         """Open the session and learn what the relay offers.
 
         Raises:
             NoSession: it could not be opened; the connection is gone.
         """
         try:
-            return await self._open()
+            return self.connection, await self._open()
         except BaseException:
             self.connection.abort()
             raise
 
     async def _open(self) -> Extensions:
-        security = self.options.security
         greeting = self._expect(Stage.GREETING)
         await self._connect()
         self._require(await greeting, 220)
         extensions = await self._hello()
-        if security is Security.STARTTLS:
-            await self._start_tls(extensions)
+        if not self._encrypted and self.options.tls is not Tls.OFF and await self._start_tls(extensions):
             # RFC 3207 4.2: what was announced before the handshake is forgotten.
             extensions = await self._hello()
         if self.options.username is not None:
@@ -67,17 +74,18 @@ class Opening:
 
     async def _connect(self) -> None:
         options = self.options
-        context = options.tls_context if options.security is Security.TLS else None
+        context = options.tls_context if options.implicit_tls else None
+        source = None if options.source_address is None else (options.source_address, 0)
         loop = asyncio.get_running_loop()
         try:
             async with asyncio.timeout(options.connect_timeout.total_seconds()):
-                await loop.create_connection(lambda: self.connection, options.host, options.port, ssl=context)
+                await loop.create_connection(lambda: self.connection, options.host, options.port, ssl=context, local_addr=source)
         except ssl.SSLError as error:
-            raise NoSession(Stage.TLS, _why(error)) from None
+            raise NoSession(Stage.TLS, why(error)) from None
         except TimeoutError:
-            raise NoSession(Stage.CONNECT, f"no connection within {_shown(options.connect_timeout)}") from None
+            raise NoSession(Stage.CONNECT, f"no connection within {shown(options.connect_timeout)}") from None
         except (OSError, UnicodeError) as error:
-            raise NoSession(Stage.CONNECT, _why(error)) from None
+            raise NoSession(Stage.CONNECT, why(error)) from None
         self.connection.expect_within(options.command_timeout.total_seconds())
 
     async def _hello(self) -> Extensions:
@@ -89,50 +97,47 @@ class Opening:
             # RFC 5321 3.2: a server that does not know EHLO is greeted with HELO.
             self._require(await self._ask(Stage.HELLO, f"HELO {name}"), 250)
             return Extensions()
-        raise NoSession(Stage.HELLO, f"{reply.code} {readable(reply)}")
+        raise NoSession(Stage.HELLO, f"{reply.code} {readable(reply.text)}")
 
-    async def _start_tls(self, extensions: Extensions) -> None:
+    async def _start_tls(self, extensions: Extensions) -> bool:
+        """Encrypt the connection; False where it may stay as it is."""
+        must = self.options.tls is not Tls.OPPORTUNISTIC
         if not extensions.starttls:
-            raise NoSession(Stage.TLS, "the relay does not offer STARTTLS, which is required")
-        self._require(await self._ask(Stage.TLS, "STARTTLS"), 220)
-        connection, options = self.connection, self.options
-        if not connection.quiet:
+            if must:
+                raise NoSession(Stage.TLS, "the relay does not offer STARTTLS, which is required")
+            return False
+        reply = await self._ask(Stage.TLS, "STARTTLS")
+        if reply.code != 220 and not must and reply.code != 421:
+            return False
+        self._require(reply, 220)
+        if not self.connection.quiet:
             raise NoSession(Stage.TLS, "plain text behind the reply to STARTTLS")
-        wait = options.connect_timeout.total_seconds()
+        await self._shake_hands()
+        return True
+
+    async def _shake_hands(self) -> None:
+        connection, options = self.connection, self.options
         # The handshake has a deadline of its own.
         connection.expect_within(None)
         loop = asyncio.get_running_loop()
         try:
-            async with asyncio.timeout(wait):
+            async with asyncio.timeout(options.connect_timeout.total_seconds()):
                 transport = await loop.start_tls(
                     connection.transport, connection, options.tls_context, server_hostname=options.host
                 )
         except TimeoutError:
-            raise NoSession(Stage.TLS, f"no handshake within {_shown(options.connect_timeout)}") from None
+            raise NoHandshake(f"no handshake within {shown(options.connect_timeout)}") from None
         except OSError as error:
-            raise NoSession(Stage.TLS, _why(error)) from None
+            raise NoHandshake(why(error)) from None
         if transport is None:
-            raise NoSession(Stage.TLS, "the connection was lost in the handshake")
+            raise NoHandshake("the connection was lost in the handshake")
         connection.adopt(transport)
+        self._encrypted = True
 
     async def _authenticate(self, extensions: Extensions) -> None:
-        options = self.options
-        if options.security is Security.NONE and not options.plaintext_auth:
-            raise NoSession(
-                Stage.AUTH, "a password is not sent without TLS; use smtps://, starttls=require or plaintext_auth=allow"
-            )
-        username, password = options.username or "", options.password or ""
-        if "PLAIN" in extensions.auth:
-            reply = await self._ask(Stage.AUTH, f"AUTH PLAIN {_base64(f'{chr(0)}{username}{chr(0)}{password}')}")
-        elif "LOGIN" in extensions.auth:
-            self._require(await self._ask(Stage.AUTH, "AUTH LOGIN"), 334)
-            self._require(await self._ask(Stage.AUTH, _base64(username)), 334)
-            reply = await self._ask(Stage.AUTH, _base64(password))
-        else:
-            raise NoSession(Stage.AUTH, "the relay offers neither AUTH PLAIN nor AUTH LOGIN")
-        # Only the code: a relay that echoes what it was told would put the password into our logs.
-        if reply.code != 235:
-            raise NoSession(Stage.AUTH, f"{reply.code} the relay does not accept user {username!r} with this password")
+        if not (self._encrypted or self.options.plaintext_auth):
+            raise NoSession(Stage.AUTH, "a password is not sent without TLS, unless plaintext_auth=allow")
+        await authenticate(lambda line: self._ask(Stage.AUTH, line), self.options, extensions.auth)
 
     def _expect(self, stage: Stage) -> asyncio.Future[RawReply]:
         self._stage = stage
@@ -149,13 +154,16 @@ class Opening:
 
     def _require(self, reply: RawReply, code: int) -> None:
         if reply.code != code:
-            raise NoSession(self._stage, f"{reply.code} {readable(reply)}")
+            raise NoSession(self._stage, f"{reply.code} {readable(reply.text)}")
 
     def _fail(self, reason: str) -> None:
         if self._answer is not None and not self._answer.done():
             self._answer.set_exception(NoSession(self._stage, reason))
             # Nobody may be listening: the connection itself may have failed first.
             self._answer.exception()
+
+    def stepped(self, said: bytes) -> None:
+        """Nothing is walked through here."""
 
     def heard(self, replies: list[RawReply], more: bool) -> None:
         """A reply, and nothing but one, answers the question."""
@@ -176,7 +184,7 @@ class Opening:
 
     def expired(self) -> None:
         """The relay took too long for one whole reply."""
-        self._fail(f"no reply within {_shown(self.options.command_timeout)}")
+        self._fail(f"no reply within {shown(self.options.command_timeout)}")
         self.connection.abort()
 
     def drained(self) -> None:
@@ -184,21 +192,7 @@ class Opening:
 
     def lost(self, error: Exception | None) -> None:
         """Disconnected."""
-        self._fail("the relay closed the connection" if error is None else _why(error))
-
-
-def shortest_wait(options: SmtpOptions) -> float:
-    """The shortest of the deadlines a connection will be given, in seconds."""
-    waits = (options.command_timeout, options.dot_timeout, options.idle_limit, options.quit_timeout)
-    return min(wait.total_seconds() for wait in waits)
-
-
-def _why(error: Exception) -> str:
-    if isinstance(error, ssl.SSLCertVerificationError):
-        return f"the relay's certificate is not trusted: {error.verify_message}"
-    if isinstance(error, OSError):
-        return error.strerror or str(error) or type(error).__name__
-    return str(error) or type(error).__name__
+        self._fail("the relay closed the connection" if error is None else why(error))
 
 
 def _own_name(connection: Connection) -> str:
@@ -208,11 +202,3 @@ def _own_name(connection: Connection) -> str:
         return name
     address = str(connection.transport.get_extra_info("sockname")[0])
     return f"[IPv6:{address}]" if ":" in address else f"[{address}]"
-
-
-def _base64(text: str) -> str:
-    return base64.b64encode(text.encode()).decode("ascii")
-
-
-def _shown(wait: timedelta) -> str:
-    return f"{wait.total_seconds():g} s"

@@ -9,24 +9,22 @@ import asyncio
 from typing import cast
 
 from mailq.core.classify import classify
-from mailq.core.outcome import Doubt, Reply, Stage
+from mailq.core.outcome import Accepted, Doubt, Reply, Stage
 from mailq.engine.ports import Letter
+from mailq.transports.smtp.body import LARGE_BODY_BYTES, LargeBody
 from mailq.transports.smtp.connection import Connection
 from mailq.transports.smtp.desk import Awaited, Desk
 from mailq.transports.smtp.dialogue import Dialogue
-from mailq.transports.smtp.envelope import mail_command, rcpt_command, refusal, stuffed
+from mailq.transports.smtp.envelope import Preparation, Prepared
 from mailq.transports.smtp.extensions import Extensions
 from mailq.transports.smtp.hands import Hands
-from mailq.transports.smtp.opening import Opening, readable
+from mailq.transports.smtp.opening import opened, readable
 from mailq.transports.smtp.options import SmtpOptions
 from mailq.transports.smtp.replies import RawReply
 
-LARGE_BODY_BYTES = 32 * 1024
-"""From this size on the dot waits until the body has left, so that a connection lost in the middle leaves no doubt."""
-
-
 # Members by name: looking one up in its enum costs a fifth of a microsecond (Python 3.11), several times a message.
 _MAIL, _RCPT, _DATA, _DOT = Awaited.MAIL, Awaited.RCPT, Awaited.DATA, Awaited.DOT
+_AT_DOT = Stage.DOT
 _PATHS = (_MAIL, _RCPT)
 _CLOSED = "the relay closed the connection"
 _OUT_OF_STEP = "the relay's replies are out of step with what it was asked"
@@ -37,13 +35,18 @@ class Session:
 
     def __init__(self, connection: Connection, extensions: Extensions, options: SmtpOptions) -> None:
         self._connection = connection
-        self._extensions = extensions
+        self.extensions = extensions
         self._options = options
+        self._most_letters = options.messages_per_session
         self._command_wait = options.command_timeout.total_seconds()
+        self._data_wait = options.data_timeout.total_seconds()
         self._dot_wait = options.dot_timeout.total_seconds()
+        self._preparation = Preparation(extensions, dsn=options.dsn)
         self._dialogue = Dialogue(connection, pipelining=extensions.pipelining)
         self._hands = Hands()
-        self._body_leaving = False
+        # The body of the letter in hand, and that body while it leaves in blocks.
+        self._body = b""
+        self._leaving: LargeBody | None = None
         self._needs_reset = False
         self._answered = self._begun = 0
         self._desk: Desk | None = None
@@ -58,8 +61,8 @@ class Session:
         Raises:
             NoSession: it could not be opened.
         """
-        opening = Opening(options)
-        return cls(opening.connection, await opening.open(), options)
+        connection, extensions = await opened(options)
+        return cls(connection, extensions, options)
 
     @property
     def usable(self) -> bool:
@@ -73,7 +76,7 @@ class Session:
 
     @property
     def _has_room(self) -> bool:
-        return self._begun < self._options.messages_per_session
+        return self._begun < self._most_letters
 
     async def carry(self, letter: Letter, desk: Desk) -> None:
         """Carry a letter and those the desk has at hand behind it; return when none is held any more.
@@ -84,7 +87,7 @@ class Session:
         self._done = asyncio.get_running_loop().create_future()
         try:
             self._hands.following = letter
-            self._begin_following()
+            self._queue_following()
             if self._connection.open:
                 self._go_on()
             else:
@@ -114,16 +117,33 @@ class Session:
 
     # What the connection tells.
 
+    def stepped(self, said: bytes) -> None:
+        """A letter was accepted, and the content of the one behind it is asked for."""
+        hands, desk = self._hands, self._desk
+        letter = hands.past_dot
+        if desk is None or letter is None:
+            self._end_idle()
+            return
+        hands.past_dot = None
+        self._dialogue.awaited.clear()
+        self._answered += 1
+        desk.report(letter, Accepted(Reply(_AT_DOT, 250, readable(said))))
+        if self._connection.open:
+            self._send_body()
+        if self._connection.open:
+            self._go_on()
+
     def heard(self, replies: list[RawReply], more: bool) -> None:
         """Replies arrived: take each for what is due, then go on."""
         if self._desk is None:
             self._end_idle()
             return
-        self._dialogue.inbox.extend(replies)
-        self._dialogue.more = more
-        while self._dialogue.inbox and self._connection.open:
-            if self._dialogue.awaited:
-                reply, awaited = self._dialogue.inbox.popleft(), self._dialogue.awaited.popleft()
+        dialogue = self._dialogue
+        dialogue.inbox.extend(replies)
+        dialogue.more = more
+        while dialogue.inbox and self._connection.open:
+            if dialogue.awaited:
+                reply, awaited = dialogue.inbox.popleft(), dialogue.awaited.popleft()
                 # Half of all replies are a plain yes to MAIL or RCPT, and nothing follows from it.
                 if reply.code != 250 or awaited not in _PATHS:
                     self._take(awaited, reply)
@@ -150,10 +170,10 @@ class Session:
             self._end_idle()
 
     def drained(self) -> None:
-        """A large body has left: its dot may follow."""
+        """A block of a large body has left: the next may follow, or the dot."""
         try:
-            if self._body_leaving:
-                self._send_dot(b"")
+            if self._leaving is not None:
+                self._send_blocks(self._leaving)
                 if self._connection.open:
                     self._go_on()
         except Exception as error:
@@ -175,7 +195,7 @@ class Session:
 
     def _take(self, awaited: Awaited, reply: RawReply) -> None:
         if reply.code == 421:
-            said = Reply(_stage_of(awaited), reply.code, readable(reply))
+            said = Reply(_stage_of(awaited), reply.code, readable(reply.text))
             self._break(str(said), reply=said)
         elif awaited is _DOT:
             self._dot_answered(reply)
@@ -192,14 +212,14 @@ class Session:
             self._break(_OUT_OF_STEP)
         else:
             self._hands.past_dot = None
-            self._settle(letter, Reply(Stage.DOT, reply.code, readable(reply)))
+            self._settle(letter, Reply(Stage.DOT, reply.code, readable(reply.text)))
 
     def _path_answered(self, awaited: Awaited, reply: RawReply) -> None:
         if 300 <= reply.code < 400:
             self._break(_OUT_OF_STEP)
         elif reply.code >= 400 and self._hands.refusal is None:
-            self._hands.refusal = Reply(Stage(awaited.value), reply.code, readable(reply))
-            if not self._extensions.pipelining:
+            self._hands.refusal = Reply(Stage(awaited.value), reply.code, readable(reply.text))
+            if not self.extensions.pipelining:
                 self._dialogue.forget_unsent()
                 self._refuse()
 
@@ -208,7 +228,7 @@ class Session:
             self._break(_OUT_OF_STEP)
         elif reply.code >= 400:
             # After a refused MAIL or RCPT this says no more than they did (RFC 2920 section 3.1).
-            self._hands.refusal = self._hands.refusal or Reply(Stage.DATA, reply.code, readable(reply))
+            self._hands.refusal = self._hands.refusal or Reply(Stage.DATA, reply.code, readable(reply.text))
             self._refuse()
         elif self._dialogue.inbox or self._dialogue.more:
             self._unasked()
@@ -227,73 +247,89 @@ class Session:
         if reply is None or reply.code < 400:
             self._break("the relay said more than it was asked")
             return
-        said = Reply(Stage.BODY, reply.code, readable(reply))
+        said = Reply(Stage.BODY, reply.code, readable(reply.text))
         if reply.code != 421:
             self._hands.refusal = self._hands.refusal or said
         self._break(f"{said} (before it was asked)", reply=said if reply.code == 421 else None)
 
     # What we say.
 
-    def _begin_following(self) -> None:
-        """Queue the envelope of the letter in `_following`, or of the next at hand that can be offered to this relay."""
-        desk = self._at_desk
-        while (letter := self._hands.following) is not None:
-            refused = refusal(letter, self._extensions)
-            if refused is None and desk.may_send(letter):
-                self._hands.letter, self._hands.following = letter, None
-                self._queue_envelope(letter)
-                return
-            self._hands.following = None
-            if refused is None:
-                desk.give_back(letter)
-                return
-            desk.report(letter, refused)
-            self._hands.following = desk.next_letter()
+    def _begin_following(self) -> bytes | None:
+        """Take the letter that was to follow in hand, or the next that can be offered to this relay, and return its commands."""
+        desk, hands = self._at_desk, self._hands
+        while (letter := hands.following) is not None:
+            prepared = self._preparation.prepared(letter)
+            if isinstance(prepared, Prepared):
+                hands_on = desk.may_send(letter)
+                hands.following = None
+                if not hands_on:
+                    desk.give_back(letter)
+                    return None
+                hands.letter = letter
+                commands, self._body = prepared
+                self._begun += 1
+                return commands
+            hands.following = None
+            desk.report(letter, prepared)
+            hands.following = desk.next_letter()
+        return None
 
-    def _queue_envelope(self, letter: Letter) -> None:
-        self._begun += 1
+    def _queue_following(self) -> None:
+        commands = self._begin_following()
+        if commands is not None:
+            self._reset_if_needed()
+            self._dialogue.ask_envelope(commands)
+
+    def _reset_if_needed(self) -> None:
         if self._needs_reset:
             # A refused letter may have left the relay in the middle of a transaction.
             self._needs_reset = False
             self._dialogue.ask(Awaited.RESET, b"RSET\r\n")
-        self._dialogue.ask_envelope((mail_command(letter, self._extensions), rcpt_command(letter), b"DATA\r\n"))
 
     def _send_body(self) -> None:
-        assert self._hands.letter is not None
-        body = stuffed(self._hands.letter.content)
+        body, self._body = self._body, b""
         if len(body) < LARGE_BODY_BYTES:
             self._send_dot(body)
-            return
-        self._body_leaving = True
-        self._connection.expect_within(self._dot_wait)
-        self._connection.send(body)
-        self._connection.tell_when_drained()
+        else:
+            self._leaving = LargeBody(self._connection, body)
+            self._send_blocks(self._leaving)
+
+    def _send_blocks(self, leaving: LargeBody) -> None:
+        if leaving.go_on():
+            self._leaving = None
+            self._send_dot(b"")
+        else:
+            self._connection.expect_within(self._options.block_timeout.total_seconds())
 
     def _send_dot(self, body: bytes) -> None:
         """Send the dot, the body before it, and behind it the envelope of a letter at hand."""
-        letter, desk = self._hands.letter, self._at_desk
+        hands, desk = self._hands, self._at_desk
+        letter = hands.letter
         assert letter is not None
-        if self._extensions.pipelining and self._has_room:
-            self._hands.following = desk.next_letter()
+        if self._dialogue.pipelining and self._begun < self._most_letters:
+            hands.following = desk.next_letter()
         if not desk.may_dot(letter):
             self._drop()
             return
-        self._body_leaving = False
-        self._hands.past_dot, self._hands.letter = letter, None
-        self._begin_following()
-        self._dialogue.awaited.append(_DOT)
-        self._dialogue.send(body + b".\r\n")
+        hands.past_dot, hands.letter = letter, None
+        commands = self._begin_following()
+        if commands is not None:
+            self._reset_if_needed()
+        self._dialogue.end_body(body, commands)
 
     def _go_on(self) -> None:
         """Send what is queued, take a further letter if none is held, and set the deadline of the next reply."""
-        self._dialogue.send()
-        if not self._dialogue.awaited and not self._body_leaving:
+        dialogue = self._dialogue
+        dialogue.send()
+        if not dialogue.awaited and self._leaving is None:
             self._hands.following = self._at_desk.next_letter() if self._has_room else None
-            self._begin_following()
-            self._dialogue.send()
-        if self._dialogue.awaited:
-            self._connection.expect_within(self._dot_wait if self._dialogue.awaited[0] is _DOT else self._command_wait)
-        elif not self._body_leaving:
+            self._queue_following()
+            dialogue.send()
+        if dialogue.awaited:
+            due = dialogue.awaited[0]
+            wait = self._dot_wait if due is _DOT else self._data_wait if due is _DATA else self._command_wait
+            self._connection.expect_within(wait)
+        elif self._leaving is None:
             self._connection.expect_within(self._options.idle_limit.total_seconds())
             self._finish()
 
@@ -305,7 +341,9 @@ class Session:
 
     @property
     def _stage(self) -> Stage:
-        return Stage.BODY if self._body_leaving else _stage_of(self._dialogue.awaited[0] if self._dialogue.awaited else _MAIL)
+        return (
+            Stage.BODY if self._leaving is not None else _stage_of(self._dialogue.awaited[0] if self._dialogue.awaited else _MAIL)
+        )
 
     def _settle(self, letter: Letter, reply: Reply) -> None:
         self._answered += 1
@@ -338,7 +376,7 @@ class Session:
     def _drop(self) -> None:
         """End the session at once, for no fault of the relay: nothing that is not past its dot was accepted."""
         self._connection.abort()
-        self._body_leaving = False
+        self._leaving = None
         try:
             self._hands.let_go(self._at_desk)
         finally:

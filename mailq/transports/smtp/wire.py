@@ -3,11 +3,23 @@
 import asyncio
 from contextlib import suppress
 
-from mailq.engine.ports import Feed, RelayFault
+from mailq.engine.ports import Feed
 from mailq.transports.smtp.carrying import Carrying
-from mailq.transports.smtp.opening import NoSession
+from mailq.transports.smtp.extensions import Extensions
 from mailq.transports.smtp.options import SmtpOptions
 from mailq.transports.smtp.session import Session
+
+
+async def offered(options: SmtpOptions) -> Extensions:
+    """Open one session, see what the relay offers, and end it politely: nothing is sent.
+
+    Raises:
+        NoSession: with the stage and the relay's own words.
+        Misconfigured: the certificate file cannot be read.
+    """
+    session = await Session.open(options)
+    await session.quit()
+    return session.extensions
 
 
 class SmtpWire:
@@ -48,21 +60,6 @@ class SmtpWire:
         """
         self._enter_loop()
         await Carrying(self, feed).run()
-
-    async def check(self) -> None:
-        """Open one session, and keep it: what `doctor` asks.
-
-        Raises:
-            RelayFault: with the stage and the relay's own words.
-        """
-        self._enter_loop()
-        session = await self.borrow()
-        if session is None:
-            try:
-                session = await Session.open(self.options)
-            except NoSession as fault:
-                raise RelayFault(f"relay {self.relay}: {fault}") from None
-        self._idle.append(session)
 
     async def close(self) -> None:
         """End all sessions politely, each within `quit_timeout`."""

@@ -10,7 +10,7 @@ import pytest
 
 from mailq.core.outcome import Accepted, Rejected, Reply, Stage
 from mailq.engine.ports import RelayFault
-from mailq.transports.smtp import Security, SmtpOptions, SmtpWire
+from mailq.transports.smtp import SmtpOptions, SmtpWire, Tls
 from tests.support.asynchronous import in_event_loop
 from tests.support.feeds import BookFeed, letter, letters
 from tests.support.hostile import LOCK_STEP, HostileRelay, Peer, hostile, well_behaved
@@ -57,7 +57,7 @@ async def test_a_letter_goes_out_over_tls():
     async with hostile(well_behaved, tls=server_tls()) as relay:
         feed = BookFeed(letters(3))
 
-        await carry(trusting(relay, security=Security.TLS), feed)
+        await carry(trusting(relay, implicit_tls=True), feed)
 
     assert all(isinstance(feed.outcomes[seq], Accepted) for seq in (1, 2, 3))
 
@@ -66,7 +66,7 @@ async def test_a_letter_goes_out_over_tls():
 async def test_a_certificate_nobody_vouches_for_gets_no_mail():
     async with hostile(well_behaved, tls=server_tls()) as relay:
         with pytest.raises(RelayFault, match="tls: the relay's certificate is not trusted"):
-            await carry(trusting(relay, security=Security.TLS, ca_file=None), BookFeed(letters(1)))
+            await carry(trusting(relay, implicit_tls=True, ca_file=None), BookFeed(letters(1)))
 
 
 @in_event_loop
@@ -84,7 +84,7 @@ async def test_after_starttls_the_relay_is_asked_anew_what_it_offers():
     async with hostile(script) as relay:
         feed = BookFeed(letters(1))
 
-        await carry(trusting(relay, security=Security.STARTTLS), feed)
+        await carry(trusting(relay, tls=Tls.VERIFIED), feed)
 
     assert isinstance(feed.outcomes[1], Accepted)
 
@@ -93,7 +93,7 @@ async def test_after_starttls_the_relay_is_asked_anew_what_it_offers():
 async def test_without_the_required_starttls_nothing_is_sent():
     async with hostile(well_behaved) as relay:
         with pytest.raises(RelayFault, match="does not offer STARTTLS"):
-            await carry(trusting(relay, security=Security.STARTTLS), BookFeed(letters(1)))
+            await carry(trusting(relay, tls=Tls.VERIFIED), BookFeed(letters(1)))
 
     assert not relay.peers[0].commands[1:]
 
@@ -107,7 +107,7 @@ async def test_a_refused_starttls_ends_the_session():
 
     async with hostile(script) as relay:
         with pytest.raises(RelayFault, match=r"tls: 454 4\.7\.0 TLS not available"):
-            await carry(trusting(relay, security=Security.STARTTLS), BookFeed(letters(1)))
+            await carry(trusting(relay, tls=Tls.VERIFIED), BookFeed(letters(1)))
 
 
 @pytest.mark.parametrize("injected", [b"250-PIPELINING\r\n250 injected\r\n", b"250 injec"])
@@ -120,7 +120,7 @@ async def test_plain_text_behind_the_reply_to_starttls_ends_the_session(injected
 
     async with hostile(script) as relay:
         with pytest.raises(RelayFault, match="more than it was asked"):
-            await carry(trusting(relay, security=Security.STARTTLS), BookFeed(letters(1)))
+            await carry(trusting(relay, tls=Tls.VERIFIED), BookFeed(letters(1)))
 
 
 @in_event_loop
@@ -132,7 +132,7 @@ async def test_a_relay_that_stalls_in_the_handshake_is_left():
 
     async with hostile(script) as relay:
         with pytest.raises(RelayFault, match="no handshake within"):
-            await carry(trusting(relay, security=Security.STARTTLS, connect_timeout=SHORT), BookFeed(letters(1)))
+            await carry(trusting(relay, tls=Tls.VERIFIED, connect_timeout=SHORT), BookFeed(letters(1)))
 
 
 @pytest.mark.parametrize("mechanism", ["PLAIN", "LOGIN"])
@@ -156,7 +156,7 @@ async def test_the_password_is_given_over_tls(mechanism: str):
     async with hostile(script) as relay:
         feed = BookFeed(letters(1))
 
-        await carry(trusting(relay, security=Security.STARTTLS, username="me", password="s3crét"), feed)
+        await carry(trusting(relay, tls=Tls.VERIFIED, username="me", password="s3crét"), feed)
 
     assert isinstance(feed.outcomes[1], Accepted)
     assert said in ([b"me", "s3crét".encode()], ["\0me\0s3crét".encode()])

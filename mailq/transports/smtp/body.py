@@ -1,0 +1,28 @@
+"""A large body, which leaves in blocks."""
+
+from mailq.transports.smtp.connection import Connection
+
+LARGE_BODY_BYTES = 32 * 1024
+"""From this size on the dot waits until the body has left, so that a connection lost in the middle leaves no doubt."""
+BLOCK_BYTES = 128 * 1024
+"""What has one deadline on its way (RFC 5321 section 4.5.3.2.5)."""
+
+
+class LargeBody:
+    """A body on its way."""
+
+    __slots__ = ("_connection", "_rest")
+
+    def __init__(self, connection: Connection, body: bytes) -> None:
+        self._connection = connection
+        self._rest = memoryview(body)
+
+    def go_on(self) -> bool:
+        """Send blocks until one has to wait; the connection tells when it has left. True when all has."""
+        while self._rest:
+            block, self._rest = self._rest[:BLOCK_BYTES], self._rest[BLOCK_BYTES:]
+            self._connection.send(block)
+            if not self._connection.drained:
+                self._connection.tell_when_drained()
+                return False
+        return True
