@@ -126,7 +126,8 @@ def watch(
     relay = settings.relay
     policy = WatchPolicy(
         server_id=server_id,
-        patience=max(relay.connect_timeout, relay.command_timeout, relay.dot_timeout) + BEYOND_THE_LONGEST_WAIT,
+        patience=max(relay.connect_timeout, relay.command_timeout, relay.data_timeout, relay.dot_timeout)
+        + BEYOND_THE_LONGEST_WAIT,
         boottime_s=Clock().monotonic,
         kill=kill,
     )
@@ -181,7 +182,11 @@ def smtp_wire(settings: Settings) -> Wire:
         messages_per_session=chosen.messages_per_session,
         connect_timeout=chosen.connect_timeout,
         command_timeout=chosen.command_timeout,
+        data_timeout=chosen.data_timeout,
+        block_timeout=chosen.block_timeout,
         dot_timeout=chosen.dot_timeout,
+        idle_limit=chosen.idle_limit,
+        dsn=chosen.dsn,
     )
     return SmtpWire(options)
 

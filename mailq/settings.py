@@ -56,10 +56,16 @@ class RelaySettings(_Part):
     sessions: int = Field(20, ge=1, le=500, description="SMTP sessions a worker process keeps warm; the window is twice this")
     messages_per_session: int = Field(1000, ge=1, description="messages sent before a session is opened anew")
     connect_timeout: Duration = Field(timedelta(seconds=30), description="for the connection, and again for the TLS handshake")
-    command_timeout: Duration = Field(timedelta(seconds=300), description="for replies up to DATA (RFC 5321 4.5.3.2)")
+    command_timeout: Duration = Field(
+        timedelta(seconds=300), description="for each whole reply but those below (RFC 5321 4.5.3.2, as all of these)"
+    )
+    data_timeout: Duration = Field(timedelta(seconds=120), description="for the reply to DATA")
+    block_timeout: Duration = Field(timedelta(seconds=180), description="for each 128 KB of a large message to leave")
     dot_timeout: Duration = Field(
         timedelta(seconds=600), description="for the reply to the final dot; past it the message is in doubt"
     )
+    idle_limit: Duration = Field(timedelta(seconds=60), description="an unused session is ended after this")
+    dsn: bool = Field(True, description="ask a relay that offers DSN (RFC 3461) for notices of failure, without the content")
     rest: Duration = Field(timedelta(seconds=15), description="first rest of a relay that is at fault; doubles up to max_rest")
     max_rest: Duration = Field(timedelta(minutes=5), description="longest rest of a relay that stays at fault")
 

@@ -80,7 +80,7 @@ class LetterPress:
         content = renderer.render(work.address, work.variables, message_id=name, date=date)
         international = sender.address.international or not (work.address.isascii() and content.isascii())
         envelope = sender.address.text if self._verp is None else self._verp.sender(mailing_id, work.seq)
-        return Letter(work.seq, envelope, work.address, content, international)
+        return Letter(work.seq, envelope, work.address, content, international, f"{mailing_id}.{work.seq}")
 
     def _renderer(self, facts: MailingFacts) -> Renderer | TemplateFault:
         kept = self._renderers

@@ -9,13 +9,23 @@ BLOCK_BYTES = 128 * 1024
 
 
 class LargeBody:
-    """A body on its way."""
+    """A body on its way.
 
-    __slots__ = ("_connection", "_rest")
+    Args:
+        within_s: when all of it must have left, however steadily its blocks do: a process that settles nothing counts as hung.
+    """
 
-    def __init__(self, connection: Connection, body: bytes) -> None:
+    __slots__ = ("_connection", "_deadline", "_rest")
+
+    def __init__(self, connection: Connection, body: bytes, *, within_s: float) -> None:
         self._connection = connection
         self._rest = memoryview(body)
+        self._deadline = connection.time() + within_s
+
+    @property
+    def time_left_s(self) -> float:
+        """How long the rest may take."""
+        return max(0.0, self._deadline - self._connection.time())
 
     def go_on(self) -> bool:
         """Send blocks until one has to wait; the connection tells when it has left. True when all has."""

@@ -39,6 +39,7 @@ class Connection(asyncio.Protocol):
     Attributes:
         step: the replies that are due next, if they are those that need no looking at: a short way past the parser. Holds for
             the next bytes that come, and has to be set anew.
+        time: the clock of its deadlines.
     """
 
     def __init__(self, listener: Listener, *, shortest_wait: float) -> None:
@@ -47,6 +48,7 @@ class Connection(asyncio.Protocol):
         self.open = False
         self.step: re.Pattern[bytes] | None = None
         self._loop = asyncio.get_running_loop()
+        self.time = self._loop.time
         self._transport: asyncio.Transport | None = None
         self._shortest_wait = shortest_wait
         self._deadline: float | None = None
@@ -107,7 +109,7 @@ class Connection(asyncio.Protocol):
         if seconds is None:
             self._deadline = None
             return
-        now = self._loop.time()
+        now = self.time()
         self._deadline = now + seconds
         if self._timer is None:
             self._timer = self._loop.call_at(now + min(seconds, self._shortest_wait), self._look_at_the_clock)

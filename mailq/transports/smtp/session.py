@@ -291,7 +291,7 @@ class Session:
         if len(body) < LARGE_BODY_BYTES:
             self._send_dot(body)
         else:
-            self._leaving = LargeBody(self._connection, body)
+            self._leaving = LargeBody(self._connection, body, within_s=self._dot_wait)
             self._send_blocks(self._leaving)
 
     def _send_blocks(self, leaving: LargeBody) -> None:
@@ -299,7 +299,7 @@ class Session:
             self._leaving = None
             self._send_dot(b"")
         else:
-            self._connection.expect_within(self._options.block_timeout.total_seconds())
+            self._connection.expect_within(min(self._options.block_timeout.total_seconds(), leaving.time_left_s))
 
     def _send_dot(self, body: bytes) -> None:
         """Send the dot, the body before it, and behind it the envelope of a letter at hand."""

@@ -29,6 +29,10 @@ def test_the_envelope_sender_is_the_sender_s_own_address() -> None:
     assert letter(None, 7).sender == "shop@example.org"
 
 
+def test_a_notice_about_a_letter_names_its_mailing_and_its_place_in_it() -> None:
+    assert letter(None, 7).envelope_id == "26745.7"
+
+
 @pytest.mark.parametrize("seq", [1, 7])
 def test_with_a_bounce_address_each_delivery_has_an_envelope_sender_of_its_own(seq: int) -> None:
     made = letter("bounces@example.com", seq)
