@@ -295,11 +295,14 @@ class Session:
             self._send_blocks(self._leaving)
 
     def _send_blocks(self, leaving: LargeBody) -> None:
-        if leaving.go_on():
+        if not leaving.go_on():
+            self._connection.expect_within(min(self._options.block_timeout.total_seconds(), leaving.time_left_s))
+        elif self._connection.parser.midway:
+            # A reply begun before the dot is not the dot's, wherever it ends.
+            self._unasked()
+        else:
             self._leaving = None
             self._send_dot(b"")
-        else:
-            self._connection.expect_within(min(self._options.block_timeout.total_seconds(), leaving.time_left_s))
 
     def _send_dot(self, body: bytes) -> None:
         """Send the dot, the body before it, and behind it the envelope of a letter at hand."""

@@ -165,6 +165,28 @@ async def test_a_250_in_the_middle_of_a_large_body_does_not_count_as_its_dots():
     assert ending.came_at_once
 
 
+@pytest.mark.parametrize("begun", [b"250 2.0.0 acc", b"2", b"250-2.0.0 accepted\r\n"])
+@in_event_loop
+async def test_a_reply_begun_in_the_middle_of_a_large_body_is_not_its_dots(begun: bytes):
+    """It would be completed behind the dot."""
+
+    async def script(peer: Peer) -> None:
+        await peer.until(Stage.BODY)
+        start = await peer.reader.readexactly(100_000)
+        await peer.say(begun)
+        while not start.endswith(b"\r\n.\r\n") and (more := await peer.reader.read(100_000)):
+            start = start[-4:] + more
+        await peer.say(b"250 2.0.0 or rather not\r\n")
+        await peer.stall()
+
+    ending = await trial(script, stock=[letter(content=large())], again=True)
+
+    assert ending.given_back == [1]
+    said = Reply(Stage.BODY, 421, "4.4.2 the relay said more than it was asked (mailq)")
+    assert ending.outcomes == {1: Deferred(said, Fault.RELAY)}
+    assert ending.came_at_once
+
+
 @pytest.mark.parametrize(
     ("answer", "outcome"),
     [
