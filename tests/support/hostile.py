@@ -12,12 +12,14 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
+from pathlib import Path
 
 from mailq.core.outcome import Stage
 
 EHLO = (
     b"250-hostile.example\r\n250-PIPELINING\r\n250-SIZE 100000000\r\n250-8BITMIME\r\n250-ENHANCEDSTATUSCODES\r\n250 SMTPUTF8\r\n"
 )
+OFFERING = b"250-hostile.example\r\n250-PIPELINING\r\n250 STARTTLS\r\n"
 LOCK_STEP = b"250-hostile.example\r\n250 8BITMIME\r\n"
 
 
@@ -30,6 +32,7 @@ class Peer:
         commands: every line heard that is not content.
         kept: what this relay has taken on itself to deliver, by recipient.
         recipient: whom RCPT named last.
+        encrypted: TLS is on.
         over: set when the client has nothing more to say.
     """
 
@@ -41,6 +44,7 @@ class Peer:
     kept: list[tuple[str, bytes]] = field(default_factory=list)
     over: asyncio.Event = field(default_factory=asyncio.Event)
     recipient: str = ""
+    encrypted: bool = False
     _message: tuple[str, bytes] = ("", b"")
 
     async def say(self, data: bytes) -> None:
@@ -48,10 +52,10 @@ class Peer:
         self.writer.write(data)
         await self.writer.drain()
 
-    async def drip(self, data: bytes) -> None:
-        """Send byte by byte, each in a segment of its own, with a turn of the event loop between."""
-        for byte in data:
-            await self.say(bytes([byte]))
+    async def drip(self, data: bytes, size_bytes: int = 1) -> None:
+        """Send byte by byte, or in pieces of this size, each in a segment of its own, with a turn of the event loop between."""
+        for start in range(0, len(data), size_bytes):
+            await self.say(data[start : start + size_bytes])
             await asyncio.sleep(0)
 
     async def trickle(self, data: Iterable[int], pause: timedelta) -> None:
@@ -232,6 +236,31 @@ async def well_behaved(peer: Peer) -> None:
     await peer.accept_rest()
 
 
+def certified_by(path: Path) -> ssl.SSLContext:
+    """The relay's side of TLS, with a certificate and its key out of one file."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(path)
+    return context
+
+
+def upgrading(context: ssl.SSLContext, ehlo: bytes = EHLO, *, offering: bytes = OFFERING, rest: bool = True) -> Script:
+    """A relay that offers STARTTLS, upgrades, announces `ehlo` then, and accepts the rest."""
+
+    async def script(peer: Peer) -> None:
+        await peer.until(Stage.HELLO)
+        await peer.say(offering)
+        await peer.hear("STARTTLS")
+        await peer.say(b"220 go ahead\r\n")
+        await peer.writer.start_tls(context)
+        peer.encrypted = True
+        await peer.hear("EHLO")
+        await peer.say(ehlo)
+        if rest:
+            await peer.accept_rest()
+
+    return script
+
+
 @dataclass
 class HostileRelay:
     """A listening relay; `peers` are its connections so far, in order. Set `over` when the client is done with it."""
@@ -276,12 +305,12 @@ async def hostile(*scripts: Script, ehlo: bytes = EHLO, tls: ssl.SSLContext | No
         task = asyncio.current_task()
         assert task is not None
         playing.add(task)
-        peer = Peer(reader, writer, ehlo=ehlo, over=relay.over)
+        peer = Peer(reader, writer, ehlo=ehlo, over=relay.over, encrypted=tls is not None)
         script = scripts[min(len(relay.peers), len(scripts) - 1)]
         relay.peers.append(peer)
         try:
             await script(peer)
-        except ConnectionError:
+        except (ConnectionError, ssl.SSLError):
             pass
         except Exception as error:  # noqa: BLE001, whatever a script finds wrong fails the test
             relay.errors.append(error)

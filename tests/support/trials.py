@@ -6,7 +6,7 @@ import smtplib
 import ssl
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import timedelta
 
 from mailq.core.outcome import Accepted, Deferred, Doubt, Fault, Outcome, Rejected, Stage, Unknown
@@ -22,6 +22,12 @@ PATIENT = timedelta(seconds=20)
 
 OPENING = [Stage.GREETING, Stage.HELLO]
 ENVELOPE = [Stage.MAIL, Stage.RCPT, Stage.DATA]
+DEADLINES = dict.fromkeys([*OPENING, Stage.MAIL, Stage.RCPT], "command_timeout") | {
+    Stage.DATA: "data_timeout",
+    Stage.BODY: "block_timeout",
+    Stage.DOT: "dot_timeout",
+}
+"""Which option is the deadline of a stage."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +70,7 @@ async def trial(
     stock: Sequence[Letter] | None = None,
     again: bool = False,
     ehlo: bytes = EHLO,
-    tls: ssl.SSLContext | None = None,
+    certificate: ssl.SSLContext | None = None,
     **options: object,
 ) -> Ending:
     """Carry one plain letter, or these, to a relay that plays these scripts; over one session and with patience unless told otherwise.
@@ -75,7 +81,7 @@ async def trial(
     feed = feed or BookFeed(letters(1) if stock is None else stock, again=again)
     loop = asyncio.get_running_loop()
     fault = None
-    async with hostile(*scripts, ehlo=ehlo, tls=tls) as relay:
+    async with hostile(*scripts, ehlo=ehlo, tls=certificate) as relay:
         wire = wire_to(relay, **options)
         began = loop.time()
         try:
@@ -98,8 +104,12 @@ async def at_every_stage(
     it is in doubt. `reason` is a pattern for what our books say; `deadline` the one by which a relay is found out that does nothing.
     """
     stages = [*OPENING, *ENVELOPE, Stage.DOT]
-    waits = {} if deadline is None else {"command_timeout": deadline, "dot_timeout": deadline}
-    endings = await asyncio.gather(*(trial(at(stage, misdeed), again=True, ehlo=ehlo, **waits) for stage in stages))
+    endings = await asyncio.gather(
+        *(
+            trial(at(stage, misdeed), again=True, ehlo=ehlo, **({} if deadline is None else {DEADLINES[stage]: deadline}))
+            for stage in stages
+        )
+    )
     for stage, ending in zip(stages, endings, strict=True):
         _judged(stage, ending, reason, doubt)
         times = 2 if stage in ENVELOPE else 1
@@ -126,8 +136,8 @@ def _judged(stage: Stage, ending: Ending, reason: str, doubt: Doubt) -> None:
 
 def wire_to(relay: HostileRelay, **options: object) -> SmtpWire:
     """A wire of one session whose deadlines are all patient, but as the options say."""
-    patient = dict.fromkeys(("connect_timeout", "command_timeout", "dot_timeout", "idle_limit"), PATIENT)
-    facts = {"host": "127.0.0.1", "sessions": 1, "quit_timeout": timedelta(milliseconds=50)} | patient | options
+    patient = dict.fromkeys((field.name for field in fields(SmtpOptions) if field.name.endswith(("_timeout", "_limit"))), PATIENT)
+    facts = patient | {"host": "127.0.0.1", "sessions": 1, "quit_timeout": timedelta(milliseconds=50)} | options
     return SmtpWire(SmtpOptions(port=relay.port, **facts))  # type: ignore[arg-type]
 
 

@@ -1,6 +1,8 @@
 """A relay that sends a byte now and then: a deadline is for a whole reply, and a byte does not move it."""
 
 import asyncio
+import os
+import socket
 from datetime import timedelta
 from itertools import cycle
 
@@ -53,16 +55,39 @@ async def test_smtplib_waits_for_as_long_as_bytes_trickle():
 
 
 @in_event_loop
-async def test_a_relay_that_reads_a_large_body_in_sips_leaves_no_doubt():
+async def test_a_relay_that_reads_a_large_body_by_the_byte_leaves_no_doubt():
+    """A byte opens no window: the block on its way is not gone by its deadline."""
+
     async def script(peer: Peer) -> None:
         await peer.until(Stage.BODY)
         peer.reader._transport.pause_reading()
-        while not await peer.over_within(PAUSE):
-            peer.reader._transport.resume_reading()
-            await asyncio.sleep(0)
-            peer.reader._transport.pause_reading()
+        loop, raw = asyncio.get_running_loop(), peer.writer.get_extra_info("socket")
+        with socket.socket(fileno=os.dup(raw.fileno())) as by_hand:
+            by_hand.setblocking(False)
+            while not await peer.over_within(PAUSE):
+                await loop.sock_recv(by_hand, 1)
 
-    ending = await trial(script, stock=[letter(content=LARGE)], again=True, dot_timeout=SHORT)
+    ending = await trial(script, stock=[letter(content=LARGE)], again=True, block_timeout=SHORT)
 
     assert ending.came_by(SHORT, times=2)
     assert ending.outcomes == {1: Deferred(Reply(Stage.BODY, 421, "4.4.2 no reply to body in time (mailq)"), Fault.RELAY)}
+
+
+@in_event_loop
+async def test_a_relay_that_reads_a_large_body_slowly_and_steadily_is_waited_for():
+    """RFC 5321 section 4.5.3.2.5: a deadline for each block, none for the whole."""
+
+    async def script(peer: Peer) -> None:
+        await peer.until(Stage.BODY)
+        body = b""
+        while not body.endswith(b"\r\n.\r\n"):
+            body += await peer.reader.read(100_000)
+            await peer.over_within(PAUSE / 4)
+        peer.note_body(body.removesuffix(b".\r\n"))
+        await peer.accept()
+        await peer.stall()
+
+    ending = await trial(script, stock=[letter(content=LARGE)], block_timeout=SHORT)
+
+    assert ending.kinds == {1: Accepted}
+    assert ending.seconds > SHORT.total_seconds()

@@ -3,11 +3,13 @@
 import asyncio
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from mailq.core.outcome import Accepted, Fault, Rejected, Reply, Stage
 from tests.support.asynchronous import in_event_loop
 from tests.support.feeds import letters
-from tests.support.hostile import LOCK_STEP, Peer
+from tests.support.hostile import LOCK_STEP, Peer, well_behaved
 from tests.support.trials import code_by_smtplib, code_of, trial
 
 LETTERS = 5
@@ -89,3 +91,58 @@ async def test_a_long_reply_is_cut_where_the_books_keep_it():
     assert isinstance(outcome, Accepted)
     assert len(outcome.reply.text) == 500
     assert code == 250
+
+
+texts = st.binary(max_size=30).map(lambda text: text.replace(b"\n", b" ").replace(b"\r", b" ")) | st.just(b"x" * 600)
+replies = {
+    word: st.tuples(st.sampled_from(codes), texts, st.sampled_from([b"", b"%d-and\r\n"]))
+    for word, codes in {
+        "path": [250, 250, 250, 251, 299],
+        "data": [354, 354, 354, 399],
+        "dot": [250, 250, 250, 200, 299, 354, 421, 452, 550],
+    }.items()
+}
+answers = st.tuples(replies["path"], replies["path"], replies["data"], replies["dot"])
+Answer = tuple[int, bytes, bytes]
+
+
+def written(answer: Answer) -> bytes:
+    code, text, before = answer
+    return (before % code if before else b"") + b"%d %s\r\n" % (code, text)
+
+
+async def ended_with(answered: list[tuple[Answer, ...]], *, size_bytes: int) -> tuple[object, ...]:
+    """How three letters end when the replies to a dot and to the envelope behind it come in pieces of this size."""
+
+    async def script(peer: Peer) -> None:
+        await peer.until(Stage.HELLO)
+        await peer.say(peer.ehlo)
+        group = b""
+        for mail, rcpt, data, dot in answered:
+            if not await peer.another():
+                return
+            await peer.hear_all("RCPT", "DATA")
+            await peer.drip(group + written(mail) + written(rcpt) + written(data), size_bytes)
+            await peer.hear_body()
+            if dot[0] < 300:
+                peer.keep()
+            group = written(dot)
+        await peer.drip(group, size_bytes)
+        await peer.stall()
+
+    ending = await trial(script, well_behaved, stock=letters(len(answered)), again=True)
+    return ending.outcomes, ending.given_back, len(ending.relay.peers)
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(st.lists(answers, min_size=3, max_size=3), st.integers(3, 40))
+def test_in_one_piece_or_in_many_the_same_replies_have_the_same_outcomes(answered: list[tuple[Answer, ...]], size_bytes: int):
+    """What reads the usual replies in one glance must read them as the parser does."""
+
+    async def both() -> None:
+        whole, pieces = await asyncio.gather(
+            ended_with(answered, size_bytes=1 << 20), ended_with(answered, size_bytes=size_bytes)
+        )
+        assert whole == pieces
+
+    asyncio.run(both())
