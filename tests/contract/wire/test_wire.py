@@ -1,15 +1,19 @@
 """What every `Wire` does, whatever is behind it."""
 
-from collections.abc import AsyncIterator, Callable
+import asyncio
+import functools
+import inspect
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Any
 
 import pytest
+import uvloop
 
 from mailq.core.outcome import Accepted
 from mailq.engine.ports import Letter, Wire
 from mailq.transports.discard import DiscardWire
 from mailq.transports.smtp import SmtpOptions, SmtpWire
-from tests.support.asynchronous import in_event_loop
 from tests.support.feeds import BookFeed, letter, letters
 from tests.support.hostile import EHLO, LOCK_STEP, hostile, well_behaved
 
@@ -32,11 +36,29 @@ async def discard() -> AsyncIterator[Wire]:
 
 
 Making = Callable[[], AbstractAsyncContextManager[Wire]]
+LOOPS = {"asyncio": asyncio.new_event_loop, "uvloop": uvloop.new_event_loop}
+
+
+def on_both_loops(test: Callable[..., Coroutine[Any, Any, None]]) -> Callable[..., None]:
+    """Run a test on uvloop, and on asyncio for where it has no wheel: they buffer, pause and end connections differently."""
+
+    @pytest.mark.parametrize("loop", LOOPS)
+    @functools.wraps(test)
+    def run(loop: str, **kwargs: object) -> None:
+        with asyncio.Runner(loop_factory=LOOPS[loop]) as runner:
+            runner.run(asyncio.wait_for(test(**kwargs), 30))
+
+    signature = inspect.signature(test)
+    loop = inspect.Parameter("loop", inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    run.__signature__ = signature.replace(parameters=[loop, *signature.parameters.values()])  # type: ignore[attr-defined]
+    return run
+
+
 every_wire = pytest.mark.parametrize("making", [smtp, smtp_in_lock_step, discard])
 
 
 @every_wire
-@in_event_loop
+@on_both_loops
 async def test_every_letter_is_reported_once(making: Making):
     async with making() as wire:
         feed = BookFeed(letters(100))
@@ -50,7 +72,7 @@ async def test_every_letter_is_reported_once(making: Making):
 
 
 @every_wire
-@in_event_loop
+@on_both_loops
 async def test_an_empty_feed_is_carried_at_once(making: Making):
     async with making() as wire:
         feed = BookFeed([])
@@ -61,7 +83,7 @@ async def test_an_empty_feed_is_carried_at_once(making: Making):
 
 
 @every_wire
-@in_event_loop
+@on_both_loops
 async def test_it_can_be_used_again_after_carrying_and_after_closing(making: Making):
     async with making() as wire:
         for _ in range(2):
@@ -73,7 +95,7 @@ async def test_it_can_be_used_again_after_carrying_and_after_closing(making: Mak
 
 
 @every_wire
-@in_event_loop
+@on_both_loops
 async def test_a_no_from_the_feed_ends_the_carry_and_the_letter_comes_back(making: Making):
     async with making() as wire:
         feed = BookFeed(letters(50), again=True)
@@ -87,7 +109,7 @@ async def test_a_no_from_the_feed_ends_the_carry_and_the_letter_comes_back(makin
 
 
 @every_wire
-@in_event_loop
+@on_both_loops
 async def test_a_letter_is_asked_for_before_it_goes_out(making: Making):
     async with making() as wire:
         feed = BookFeed(letters(10))
@@ -98,7 +120,7 @@ async def test_a_letter_is_asked_for_before_it_goes_out(making: Making):
 
 
 @every_wire
-@in_event_loop
+@on_both_loops
 async def test_every_dot_has_been_asked_for_and_a_letter_refused_then_comes_back(making: Making):
     async with making() as wire:
         feed = BookFeed(letters(50))
@@ -114,7 +136,7 @@ async def test_every_dot_has_been_asked_for_and_a_letter_refused_then_comes_back
 
 
 @pytest.mark.parametrize("ehlo", [EHLO, LOCK_STEP], ids=["pipelined", "in lock-step"])
-@in_event_loop
+@on_both_loops
 async def test_the_relay_has_seen_the_dots_that_were_allowed_and_no_other(ehlo: bytes):
     async with hostile(well_behaved, ehlo=ehlo) as relay:
         wire = SmtpWire(SmtpOptions("127.0.0.1", relay.port, sessions=4))
@@ -128,7 +150,7 @@ async def test_the_relay_has_seen_the_dots_that_were_allowed_and_no_other(ehlo: 
 
 
 @every_wire
-@in_event_loop
+@on_both_loops
 async def test_no_more_letters_are_out_than_sessions_can_hold(making: Making):
     """One past its dot and one behind it, for each session."""
 
@@ -148,7 +170,7 @@ async def test_no_more_letters_are_out_than_sessions_can_hold(making: Making):
 
 
 @every_wire
-@in_event_loop
+@on_both_loops
 async def test_it_has_a_name_for_the_books(making: Making):
     async with making() as wire:
         assert wire.relay
