@@ -13,12 +13,13 @@ from datetime import timedelta
 from mailq.core.outcome import Accepted, Deferred, Rejected, Reply, Stage, Unknown
 from mailq.engine.ports import RelayFault
 from mailq.transports.smtp.replies import MAX_LINE_BYTES, MAX_REPLY_BYTES, MAX_REPLY_LINES, GarbledReply, RawReply, ReplyParser
-from tests.support.feeds import BookFeed, letters
+from tests.support.feeds import BookFeed, letter, letters
 from tests.support.hostile import Peer, hostile
-from tests.support.trials import wire_to
+from tests.support.trials import DEADLINES, wire_to
 
 SEPARATOR, CLOSE, RESET = b"\x1c", b"\x04", b"\x18"
 QUIET = timedelta(milliseconds=2)
+LARGE = b"Subject: large\r\n\r\n" + b".\r\n" * 20_000
 
 _LINE = re.compile(rb"([2-5][0-9][0-9])(?:(?P<mark>[ -])(?P<text>.*))?", re.DOTALL)
 
@@ -124,13 +125,17 @@ class _Player:
 async def check_session(moves: bytes) -> BookFeed:
     """Carry three letters to a relay that plays this score, and compare its words with our books. The carry must end by itself.
 
+    One of them is large; with AUTH in the score there is a password to be said.
+
     A relay that says more than it is asked can make anybody believe that it took what it did not, so that is not checked here.
     """
-    score, feed, faults = Score(moves), BookFeed(letters(3)), list[object]()
+    score, feed, faults = Score(moves), BookFeed([*letters(2), letter(3, LARGE)]), list[object]()
     loop = asyncio.get_running_loop()
     loop.set_exception_handler(lambda _, context: faults.append(context))
     async with hostile(score.play) as relay:
-        wire = wire_to(relay, **dict.fromkeys(("command_timeout", "dot_timeout", "quit_timeout"), timedelta(milliseconds=200)))
+        waits = dict.fromkeys((*DEADLINES.values(), "connect_timeout", "quit_timeout"), timedelta(milliseconds=200))
+        user = {"username": "me", "password": "s3cret", "plaintext_auth": True} if b"AUTH" in moves else {}
+        wire = wire_to(relay, **waits, **user)
         with suppress(RelayFault):
             await asyncio.wait_for(wire.carry(feed), 10)
         relay.over.set()

@@ -1,7 +1,6 @@
 """How letters are shared out among sessions, and how a carry ends."""
 
 import asyncio
-import smtplib
 from datetime import timedelta
 
 import pytest
@@ -16,7 +15,6 @@ from tests.support.hostile import HostileRelay, Peer, hostile, well_behaved
 from tests.support.waiting import happens
 
 SHORT = timedelta(milliseconds=100)
-DOTTED = b".Subject: dots\r\n..\r\n\r\n.\r\n.first\r\nmid.dle\r\n\r\n..two\r\n.\r\n"
 
 
 def wire_to(relay: HostileRelay, **options: object) -> SmtpWire:
@@ -40,26 +38,6 @@ async def test_every_letter_arrives_as_it_was_over_many_sessions():
     assert arrived == sorted(letter.content for letter in stock)
     assert feed.balanced
     assert max(len(peer.bodies) for peer in relay.peers) <= 20
-
-
-@pytest.mark.parametrize(
-    "content", [DOTTED, b".", b"\r\n.\r\n", b"no end of line", b"Subject: x\r\n\r\nhello\r\n.\r\n.\r\n", b""]
-)
-def test_smtplib_sends_the_same_bytes(content: bytes):
-    async def both() -> list[bytes]:
-        async with hostile(well_behaved) as relay:
-            wire = wire_to(relay, sessions=1)
-            await wire.carry(BookFeed([letter(content=content)]))
-            await wire.close()
-            await asyncio.to_thread(by_smtplib, relay.port)
-            return relay.bodies
-
-    def by_smtplib(port: int) -> None:
-        with smtplib.SMTP("127.0.0.1", port, timeout=10) as client:
-            client.sendmail("news@example.org", ["r1@example.com"], content)
-
-    ours, theirs = asyncio.run(both())
-    assert ours == theirs
 
 
 @in_event_loop

@@ -17,6 +17,7 @@ either_way = pytest.mark.parametrize("ehlo", [{}, {"ehlo": LOCK_STEP}], ids=["pi
 AWKWARD = {
     "a leading dot": b".Subject: x\r\n\r\nbody\r\n",
     "leading dots everywhere": b".\r\n..\r\n...\r\n.a\r\n..b\r\n. \r\n",
+    "dots of all sorts": b".Subject: dots\r\n..\r\n\r\n.\r\n.first\r\nmid.dle\r\n\r\n..two\r\n.\r\n",
     "an end in the middle": b"Subject: x\r\n\r\nbefore\r\n.\r\nMAIL FROM:<evil@example.org>\r\nRCPT TO:<victim@example.org>\r\nDATA\r\n",
     "an end at the end": b"Subject: x\r\n\r\nbody\r\n.\r\n",
     "nothing but an end": b"\r\n.\r\n",

@@ -73,21 +73,36 @@ async def test_a_relay_that_reads_a_large_body_by_the_byte_leaves_no_doubt():
     assert ending.outcomes == {1: Deferred(Reply(Stage.BODY, 421, "4.4.2 no reply to body in time (mailq)"), Fault.RELAY)}
 
 
+async def reads_steadily(peer: Peer) -> None:
+    await peer.until(Stage.BODY)
+    body = b""
+    while not body.endswith(b"\r\n.\r\n") and (more := await peer.reader.read(100_000)):
+        body += more
+        await peer.over_within(PAUSE / 4)
+    peer.note_body(body.removesuffix(b".\r\n"))
+    await peer.accept()
+    await peer.stall()
+
+
 @in_event_loop
 async def test_a_relay_that_reads_a_large_body_slowly_and_steadily_is_waited_for():
-    """RFC 5321 section 4.5.3.2.5: a deadline for each block, none for the whole."""
-
-    async def script(peer: Peer) -> None:
-        await peer.until(Stage.BODY)
-        body = b""
-        while not body.endswith(b"\r\n.\r\n"):
-            body += await peer.reader.read(100_000)
-            await peer.over_within(PAUSE / 4)
-        peer.note_body(body.removesuffix(b".\r\n"))
-        await peer.accept()
-        await peer.stall()
-
-    ending = await trial(script, stock=[letter(content=LARGE)], block_timeout=SHORT)
+    """RFC 5321 section 4.5.3.2.5: a deadline for each block."""
+    ending = await trial(reads_steadily, stock=[letter(content=LARGE)], block_timeout=SHORT)
 
     assert ending.kinds == {1: Accepted}
     assert ending.seconds > SHORT.total_seconds()
+
+
+@in_event_loop
+async def test_not_for_ever():
+    """All blocks together have as long as the dot."""
+
+    async def reads_on(peer: Peer) -> None:
+        await peer.until(Stage.BODY)
+        while not await peer.over_within(PAUSE):
+            await peer.reader.read(100_000)
+
+    ending = await trial(reads_on, stock=[letter(content=LARGE)], again=True, dot_timeout=SHORT)
+
+    assert ending.came_by(SHORT, times=2)
+    assert ending.outcomes == {1: Deferred(Reply(Stage.BODY, 421, "4.4.2 no reply to body in time (mailq)"), Fault.RELAY)}
