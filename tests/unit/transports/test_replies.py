@@ -1,6 +1,7 @@
 """Replies come in any pieces, and garbage ends in one error."""
 
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
 from hypothesis import example, given
@@ -8,6 +9,8 @@ from hypothesis import strategies as st
 
 from mailq.transports.smtp.replies import MAX_LINE_BYTES, MAX_REPLY_BYTES, MAX_REPLY_LINES, GarbledReply, RawReply, ReplyParser
 from tests.support.scores import check_replies
+
+CORPUS = Path(__file__).with_name("corpus") / "replies"
 
 line_texts = st.binary(max_size=60).map(lambda text: text.replace(b"\n", b"").rstrip(b"\r"))
 valid_replies = st.tuples(st.integers(200, 599), st.lists(line_texts, min_size=1, max_size=4))
@@ -64,6 +67,12 @@ fragments = st.sampled_from([b"250-", b"250 ", b"250", b"\r", b"\n", b"\r\n", b"
 @example(b"250-x\r\n" * MAX_REPLY_LINES + b"250 x\r\n")
 @example(b"250\r\r\n250-\n250 \n")
 def test_whatever_comes_is_read_as_the_rfc_has_it_however_it_is_cut(stream: bytes):
+    check_replies(stream)
+
+
+@pytest.mark.parametrize("stream", [pytest.param(path.read_bytes(), id=path.name) for path in sorted(CORPUS.iterdir())])
+def test_what_the_fuzzer_began_with_and_what_it_kept_is_read_so_too(stream: bytes):
+    """`python -m tests.support.fuzzing replies`."""
     check_replies(stream)
 
 
