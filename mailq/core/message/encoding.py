@@ -2,12 +2,20 @@
 
 import binascii
 import re
-from base64 import encodebytes
+import struct
 from enum import StrEnum
+from functools import lru_cache
 
 from mailq.core.message.faults import RenderFault
 
-_TOO_LONG = re.compile(rb"^([^\r\n]{74,})(=(?:20|09)\r)$", re.MULTILINE)
+LINE = 76
+"""Octets that a line may have (RFC 2045 sections 6.7 and 6.8)."""
+
+_OCTETS_OF_A_LINE = LINE // 4 * 3
+_MOST_LINES_AT_ONCE = 512
+_TOO_LONG = re.compile(rb"=(?:20|09)\r\n(?<=[^\r\n]{77}\r\n)")  # begins with a letter, which is found faster than a line
+_DOT_OF_A_SHORT_LINE = re.compile(rb"^\.(?=[^\r\n]{0,73}\r)", re.MULTILINE)
+_DOTS_OF_A_LINE = re.compile(rb"^\.+", re.MULTILINE)
 
 
 class Transfer(StrEnum):
@@ -29,10 +37,13 @@ def transfer_for(template: str) -> Transfer:
 
 def canonical(text: str) -> str:
     """The text with CRLF as its only line end, and one at its end (RFC 2046 section 4.1.1)."""
+    return with_crlf(text if text.endswith(("\n", "\r")) else text + "\n")
+
+
+def with_crlf(text: str) -> str:
+    """The text with CRLF as its only line end."""
     if "\r" in text:
         text = text.replace("\r\n", "\n").replace("\r", "\n")
-    if not text.endswith("\n"):
-        text += "\n"
     return text.replace("\n", "\r\n")
 
 
@@ -52,13 +63,45 @@ def encode_body(part: str, text: str, transfer: Transfer, *, limit: int) -> byte
     if len(octets) > limit:
         raise RenderFault(part, f"is larger than {limit} bytes")
     if transfer is Transfer.BASE64:
-        return encodebytes(octets).replace(b"\n", b"\r\n")
+        return base64_lines(octets)
     return quoted_printable(octets)
 
 
 def quoted_printable(octets: bytes) -> bytes:
-    """Encode a text with CRLF line ends, of which it has at least one."""
+    """Encode a text with CRLF line ends, of which it has at least one. No line begins with a dot, which SMTP would have to double."""
     # b2a_qp breaks lines as its input does, hence with CRLF: canonical text has one. A blank that ends a full line makes it one
     # octet too long (77), so that blank gets a line of its own.
     encoded = binascii.b2a_qp(octets)
-    return _TOO_LONG.sub(rb"\1=\r\n\2", encoded) if b"=20\r\n" in encoded or b"=09\r\n" in encoded else encoded
+    if b"=20\r\n" in encoded or b"=09\r\n" in encoded:
+        encoded = _TOO_LONG.sub(rb"=\r\n\g<0>", encoded)
+    return without_leading_dots(encoded)
+
+
+def without_leading_dots(encoded: bytes) -> bytes:
+    """Encode the dots that quoted-printable lines begin with; where that makes a line too long, it goes on in the next one."""
+    if not encoded.startswith(b".") and b"\n." not in encoded:
+        return encoded
+    encoded = _DOT_OF_A_SHORT_LINE.sub(b"=2E", encoded)
+    return _DOTS_OF_A_LINE.sub(lambda dots: b"=2E=\r\n" * len(dots[0]), encoded)
+
+
+def base64_lines(octets: bytes) -> bytes:
+    """Encode in full lines and a last one, each ended with CRLF; nothing for nothing."""
+    encoded = binascii.b2a_base64(octets, newline=False)
+    if len(encoded) <= LINE:
+        return encoded + b"\r\n" if encoded else b""
+    if len(octets) > _MOST_LINES_AT_ONCE * _OCTETS_OF_A_LINE:
+        return b"".join(map(base64_lines, _blocks(octets)))
+    return b"\r\n".join(_cutter(len(encoded)).unpack(encoded))
+
+
+def _blocks(octets: bytes) -> list[bytes]:
+    size = _MOST_LINES_AT_ONCE * _OCTETS_OF_A_LINE
+    return [octets[start : start + size] for start in range(0, len(octets), size)]
+
+
+@lru_cache(maxsize=64)
+def _cutter(length: int) -> struct.Struct:
+    """What cuts so many octets into lines, all at once, with an empty one at the end."""
+    full, rest = divmod(length, LINE)
+    return struct.Struct(f"{LINE}s" * full + (f"{rest}s" if rest else "") + "0s")

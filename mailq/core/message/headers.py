@@ -12,7 +12,7 @@ _LINE_LENGTH = 78  # RFC 5322 section 2.1.1: should be; 998 must not be passed
 _LINE_LIMIT = 998
 _INJECTED = re.compile(r"[\r\n\0]")
 _NO_ADDRESS = re.compile(r"[\x00-\x20\x7f<>\ud800-\udfff]")
-_SIMPLE = re.compile(r"[\x21-\x7e]+(?:[ \t]+[\x21-\x7e]+)*\Z")
+_SIMPLE = re.compile(r"[\x21-\x7e](?:[\t\x20-\x7e]*[\x21-\x7e])?\Z")
 _FOLDS = re.compile(r"(?<=[^ \t])[ \t](?=[^ \t])")
 _ATOMS = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(?: [A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*\Z")
 _MAILBOX = re.compile(r'(?:"(?P<quoted>(?:[^"\\]|\\.)*)"|(?P<plain>[^<>]*))[ \t]*<(?P<address>[^<>]*)>\Z', re.DOTALL)
@@ -96,16 +96,14 @@ def text_field(part: str, name: str, value: str) -> str:
     Raises:
         RenderFault: the value contains a line break, NUL or half a character, or a machine reads this header and cannot.
     """
+    if len(name) + 2 + len(value) <= _LINE_LENGTH and _is_simple(value):
+        return f"{name}: {value}\r\n"
     _refuse_injection(part, value)
     value = value.strip(" \t")
     if not value:
         return f"{name}: \r\n"
-    if _SIMPLE.match(value) and "=?" not in value:
-        if len(name) + 2 + len(value) <= _LINE_LENGTH:
-            return f"{name}: {value}\r\n"
-        folded = _fold(value, column=len(name) + 2)
-        if folded is not None:
-            return f"{name}: {folded}\r\n"
+    if _is_simple(value) and (folded := _fold(value, column=len(name) + 2)) is not None:
+        return f"{name}: {folded}\r\n"
     if name.lower() in _MACHINE_READ:
         raise RenderFault(part, f"must be printable ASCII without a piece longer than {_LINE_LIMIT} characters")
     return f"{name}: {_with_encoded_words(part, value, column=len(name) + 2)}\r\n"
@@ -114,6 +112,10 @@ def text_field(part: str, name: str, value: str) -> str:
 def _refuse_injection(part: str, value: str) -> None:
     if _INJECTED.search(value):
         raise RenderFault(part, "a header must not contain a line break or NUL")
+
+
+def _is_simple(value: str) -> bool:
+    return _SIMPLE.match(value) is not None and "=?" not in value
 
 
 def _phrase(part: str, name: str, *, column: int) -> str:

@@ -4,14 +4,15 @@ A plain template decides nothing of its own about right and wrong: for values th
 which knows what is wrong and where, renders.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from jinja2 import nodes
 from markupsafe import escape
 
-_PRINTED = frozenset({str, int, float, bool})
+from mailq.core.message.values import Values
+
 _MOST_CONDITIONS = 6  # each one doubles the wordings that may have to be kept
 _NEVER_PLAIN = "self"  # Jinja2 puts itself in its place
 
@@ -24,19 +25,20 @@ class Wording:
         texts: as they stand between the values, empty ones included.
         names: the variables it prints, each once.
         order: which of the names stand between the texts: one fewer than there are texts.
+        ends_with_a_value: so that it depends on the value if the text ends with a line end.
     """
 
     texts: tuple[str, ...]
     names: tuple[str, ...]
     order: tuple[int, ...]
+    ends_with_a_value: bool
 
-    def values(self, variables: Mapping[str, Any]) -> list[str] | None:
-        """The values of its names as text, not escaped; None if one is missing or not simply printed."""
-        try:
-            values = [variables[name] for name in self.names]
-            return list(map(str, values)) if _PRINTED.issuperset(map(type, values)) else None
-        except (KeyError, ValueError):  # an integer may be too long for Python to print
-            return None
+    def filled(self, values: Sequence[str]) -> str:
+        """The text with the values of its names in it."""
+        pieces = [""] * (2 * len(self.texts) - 1)
+        pieces[::2] = self.texts
+        pieces[1::2] = map(values.__getitem__, self.order)
+        return "".join(pieces)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,18 +63,13 @@ class Plain:
             return None
         return self._wordings.get(truths) or self._wordings.setdefault(truths, self._worded(truths))
 
-    def text(self, variables: Mapping[str, Any], limit: int) -> str | None:
+    def text(self, values: Values, limit: int) -> str | None:
         """The rendered text; None if Jinja2 has to have a look, also at a text longer than `limit`."""
-        wording = self.wording(variables)
-        values = None if wording is None else wording.values(variables)
-        if wording is None or values is None:
+        wording = self.wording(values.named)
+        texts = None if wording is None else values.texts(wording.names)
+        if wording is None or texts is None:
             return None
-        if self.escaped:
-            values = list(map(escape, values))
-        pieces = [""] * (2 * len(wording.texts) - 1)
-        pieces[::2] = wording.texts
-        pieces[1::2] = [values[index] for index in wording.order]
-        text = "".join(pieces)
+        text = wording.filled(list(map(escape, texts)) if self.escaped else texts)
         return text if len(text) <= limit else None
 
     def _worded(self, truths: tuple[bool, ...]) -> Wording:
@@ -84,7 +81,8 @@ class Plain:
             elif isinstance(node, nodes.TemplateData):
                 texts[-1] += node.data
         names = tuple(dict.fromkeys(printed))
-        return Wording(tuple(texts), names, tuple(map(names.index, printed)))
+        ends_with_a_value = not texts[-1] and bool(printed)
+        return Wording(tuple(texts), names, tuple(map(names.index, printed)), ends_with_a_value)
 
 
 def constant_text(tree: nodes.Template) -> str | None:

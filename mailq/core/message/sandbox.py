@@ -74,7 +74,16 @@ class Meter:
             OverBudget: the time is used up.
         """
         self._steps += 1
-        if not self._steps & 15 and self._clock() > self._deadline:
+        if not self._steps & 15:
+            self.look()
+
+    def look(self) -> None:
+        """Look at the clock.
+
+        Raises:
+            OverBudget: the time is used up.
+        """
+        if self._clock() > self._deadline:
             raise OverBudget("takes too long")
 
 

@@ -8,47 +8,58 @@ everywhere. `encoded` makes both kinds, and `fill` puts them in.
 import binascii
 import re
 from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 
 from markupsafe import escape
 
-from mailq.core.message.encoding import canonical, quoted_printable
+from mailq.core.message.encoding import canonical, quoted_printable, without_leading_dots
 
 WIDTHS = (16, 40, 72)
 """Octets of an encoded value that frames are made for: short ones need fewer soft breaks."""
+
+_WIDTH_FOR = [next(width for width in WIDTHS if longest <= width) for longest in range(WIDTHS[-1] + 1)]
 
 _ROOM = 75  # of the 76 octets of a line, the last is kept for the `=` of a soft break
 _AMID = "x\n"  # stands behind a text while it is encoded, so that its last blank is not taken for the end of a line
 _SOFT_BREAK = b"=\r\n"
 _PLACE = b"\0"  # never in what is encoded
+_BARE_DOT = re.compile(rb"\A=2E(?!=\r)")
 _BLANK_AT_END = re.compile(rb"[ \t](?=\r\n)")
 
 
-def encoded(values: Sequence[str], *, escaped: bool) -> list[bytes] | None:
-    """The values as they are put into a frame; none of them ends in a blank. None if one is not to be judged alone: it is no text
-    (half a character), or ends between CR and LF.
+class Pieces(NamedTuple):
+    """Encoded values. None of them begins with a dot or ends in a blank.
+
+    Attributes:
+        octets: what is put into a frame.
+        width: of the narrowest frame that they fit in.
+    """
+
+    octets: list[bytes]
+    width: int
+
+
+def encoded(values: Sequence[str], *, escaped: bool) -> Pieces | None:
+    """The values as they are put into a frame. None if one is not to be judged alone: it is no text (half a character), or ends
+    between CR and LF.
 
     Args:
         escaped: they go into HTML.
     """
     try:
-        return _short_lines(values, escaped=escaped) or [_piece(value, escaped=escaped) for value in values]
+        octets = _lines(values, escaped=escaped)
+        longest = max(map(len, octets), default=0)
+        if longest > WIDTHS[-1] or not octets:
+            octets = [_piece(value, escaped=escaped) for value in values]
+            longest = max((len(piece) for piece in octets if not piece.startswith(_SOFT_BREAK)), default=0)
     except ValueError:
         return None
-
-
-def frame_width(pieces: Sequence[bytes]) -> int:
-    """The narrowest frame that these encoded values fit in."""
-    longest = max(map(len, pieces), default=0)
-    if longest > WIDTHS[-1]:
-        longest = max((len(piece) for piece in pieces if not piece.startswith(_SOFT_BREAK)), default=0)
-    for width in WIDTHS:
-        if longest <= width:
-            break
-    return width
+    return Pieces(octets, _WIDTH_FOR[longest])
 
 
 def frame(texts: Sequence[str], width: int) -> list[bytes]:
-    """What stands before, between and behind the values: encoded, in lines of at most 76 octets, with a line end at the end.
+    """What stands before, between and behind the values, with an empty place for each: encoded, in lines of at most 76 octets, with
+    a line end at the end.
 
     Args:
         width: the most octets that an encoded value has.
@@ -60,21 +71,31 @@ def frame(texts: Sequence[str], width: int) -> list[bytes]:
     glued = [first]
     column = _column(first, 0)
     for text in others:
-        for piece, length in ((_PLACE, width), (text, len(text.partition(b"\r\n")[0]))):
-            if column and column + length > _ROOM:
-                glued.append(_SOFT_BREAK)
-                column = 0
-            glued.append(piece)
-            column = column + length if piece is _PLACE else _column(piece, column)
-    return _ended(b"".join(glued)).split(_PLACE)
+        before = _with_room(glued, column, width)
+        glued.append(_PLACE)
+        column = _with_room(glued, before + width, len(text.partition(b"\r\n")[0]))
+        # Behind a value that may be empty, its dot would begin a line only if the value does.
+        glued.append(_BARE_DOT.sub(b".", text) if before and column else text)
+        column = _column(text, column)
+    around = _ended(b"".join(glued)).split(_PLACE)
+    made = [b""] * (2 * len(around) - 1)
+    made[::2] = around
+    return made
 
 
-def fill(texts: Sequence[bytes], values: Iterable[bytes]) -> bytes:
-    """Put encoded values into their frame."""
-    pieces = [b""] * (2 * len(texts) - 1)
-    pieces[::2] = texts
-    pieces[1::2] = values
-    return b"".join(pieces)
+def _with_room(glued: list[bytes], column: int, length: int) -> int:
+    """Break the line if so many octets do not fit behind this column. Where it then stands."""
+    if not column or column + length <= _ROOM:
+        return column
+    glued.append(_SOFT_BREAK)
+    return 0
+
+
+def fill(frame: Sequence[bytes], values: Iterable[bytes]) -> bytes:
+    """Put encoded values into their places."""
+    made = [*frame]
+    made[1::2] = values
+    return b"".join(made)
 
 
 def is_open(piece: bytes) -> bool:
@@ -87,24 +108,25 @@ def without_blanks_at_line_ends(body: bytes) -> bytes:
     return _BLANK_AT_END.sub(lambda blank: b"=\r\n=09" if blank[0] == b"\t" else b"=\r\n=20", body)
 
 
-def _short_lines(values: Sequence[str], *, escaped: bool) -> list[bytes] | None:
-    """The values in one short line each; None if one of them needs more."""
+def _lines(values: Sequence[str], *, escaped: bool) -> list[bytes]:
+    """The values in one line each; nothing if one of them has lines of its own, or is so long that it needs them."""
     # All of them at once, as lines of a text: the calls cost more than the encoding.
-    text = "\r\n".join([*values, ""])
+    text = "\r\n".join(values)
     if escaped:
         text = escape(text)
-    if not text.count("\r") == text.count("\n") == len(values):
-        return None
-    lines = binascii.b2a_qp(text.encode("utf-8")).split(b"\r\n")
-    lines.pop()
-    return lines if len(lines) == len(values) and max(map(len, lines), default=0) <= WIDTHS[-1] else None
+    if not text.count("\r") == text.count("\n") == len(values) - 1:
+        return []
+    lines = without_leading_dots(binascii.b2a_qp(text.encode("utf-8"))).split(b"\r\n")
+    return lines if len(lines) == len(values) else []
 
 
 def _piece(value: str, *, escaped: bool) -> bytes:
     if value.endswith("\r"):
         raise ValueError("the line end may go on")
-    lines = _short_lines([value], escaped=escaped)
-    return lines[0] if lines else _SOFT_BREAK + _amid(escape(value) if escaped else value) + _SOFT_BREAK
+    lines = _lines([value], escaped=escaped)
+    if lines and len(lines[0]) <= WIDTHS[-1]:
+        return lines[0]
+    return _SOFT_BREAK + _amid(escape(value) if escaped else value) + _SOFT_BREAK
 
 
 def _amid(text: str) -> bytes:

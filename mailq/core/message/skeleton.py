@@ -12,8 +12,9 @@ from mailq.core.message.content import Content
 from mailq.core.message.encoding import transfer_for
 from mailq.core.message.faults import RenderFault, TemplateFault
 from mailq.core.message.headers import Mailbox, mailbox_field, parse_mailbox, recipient_field, refused_name, text_field
-from mailq.core.message.sandbox import Limits, Meter
-from mailq.core.message.templates import Template, compile_template, with_globals
+from mailq.core.message.sandbox import Limits
+from mailq.core.message.templates import Template, compile_template, surroundings
+from mailq.core.message.values import Surroundings, Values
 
 _MEDIA_TYPES = {"text": b"text/plain", "html": b"text/html"}
 
@@ -21,7 +22,7 @@ _MEDIA_TYPES = {"text": b"text/plain", "html": b"text/html"}
 class Part(Protocol):
     """A piece of the message that differs from recipient to recipient."""
 
-    def fill(self, variables: dict[str, Any], meter: Meter) -> bytes:
+    def fill(self, values: Values) -> bytes:
         """Its bytes for one recipient: complete lines, ending with CRLF.
 
         Raises:
@@ -36,8 +37,8 @@ class _TextHeader:
     name: str
     template: Template
 
-    def fill(self, variables: dict[str, Any], meter: Meter) -> bytes:
-        value = self.template.render(variables, meter)
+    def fill(self, values: Values) -> bytes:
+        value = self.template.render(values)
         if self.name != "Subject" and not value.strip(" \t"):
             return b""
         return text_field(self.template.part, self.name, value).encode("ascii")
@@ -50,8 +51,8 @@ class _MailboxHeader:
     name: str
     template: Template
 
-    def fill(self, variables: dict[str, Any], meter: Meter) -> bytes:
-        value = self.template.render(variables, meter)
+    def fill(self, values: Values) -> bytes:
+        value = self.template.render(values)
         if self.name != "From" and not value.strip(" \t"):
             return b""
         return mailbox_field(self.template.part, self.name, parse_mailbox(self.template.part, value)).encode("utf-8")
@@ -63,9 +64,9 @@ class _To:
 
     template: Template | None
 
-    def fill(self, variables: dict[str, Any], meter: Meter) -> bytes:
-        name = self.template.render(variables, meter) if self.template else ""
-        return recipient_field(variables["address"], name).encode("utf-8")
+    def fill(self, values: Values) -> bytes:
+        name = self.template.render(values) if self.template else ""
+        return recipient_field(values.address, name).encode("utf-8")
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,15 +76,14 @@ class Renderer:
     _head: tuple[Part | bytes, ...]
     _tail: tuple[Part | bytes, ...]
     _sender: Mailbox | Template
-    _limits: Limits
-    _clock: Callable[[], float]
-    _globals: Mapping[str, Any]
+    _surroundings: Surroundings
 
     def render(self, address: str, variables: Mapping[str, Any], *, message_id: str, date: str) -> bytes:
-        """The whole message for one recipient: CRLF line ends, ending with CRLF, not dot-stuffed.
+        """The whole message for one recipient: CRLF line ends, ending with CRLF.
 
         Its body is seven bits clean, its headers too unless an address in them is international: a message that is not ASCII
-        (`not message.isascii()`) needs a relay with SMTPUTF8 (RFC 6532). The same arguments make the same bytes.
+        (`not message.isascii()`) needs a relay with SMTPUTF8 (RFC 6532). CR and LF stand in pairs only, and no line begins with a
+        dot: on the wire it is what it is here. The same arguments make the same bytes.
 
         Args:
             address: the recipient's, normalised; templates know it as `address`.
@@ -94,11 +94,10 @@ class Renderer:
         Raises:
             RenderFault: it cannot be made for this recipient.
         """
-        values = self._values(address, variables)
-        meter = Meter(self._clock, self._limits.time)
-        made = [piece if isinstance(piece, bytes) else piece.fill(values, meter) for piece in self._head]
+        values = Values(address, variables, self._surroundings)
+        made = [piece if isinstance(piece, bytes) else piece.fill(values) for piece in self._head]
         made.append(f"Date: {date}\r\nMessage-ID: {message_id}\r\n".encode("ascii"))
-        made += [piece if isinstance(piece, bytes) else piece.fill(values, meter) for piece in self._tail]
+        made += [piece if isinstance(piece, bytes) else piece.fill(values) for piece in self._tail]
         return b"".join(made)
 
     def sender(self, address: str, variables: Mapping[str, Any]) -> Mailbox:
@@ -109,11 +108,8 @@ class Renderer:
         """
         if isinstance(self._sender, Mailbox):
             return self._sender
-        meter = Meter(self._clock, self._limits.time)
-        return parse_mailbox("sender", self._sender.render(self._values(address, variables), meter))
-
-    def _values(self, address: str, variables: Mapping[str, Any]) -> dict[str, Any]:
-        return {**self._globals, "email": address, **variables, "address": address}
+        values = Values(address, variables, self._surroundings)
+        return parse_mailbox("sender", self._sender.render(values))
 
 
 def compile_content(content: Content, *, clock: Callable[[], float], limits: Limits | None = None) -> Renderer:
@@ -132,15 +128,14 @@ def compile_content(content: Content, *, clock: Callable[[], float], limits: Lim
     if len({name.lower() for name in content.headers}) < len(content.headers):
         raise TemplateFault("headers", "the same name is given twice")
     templates = {part: compile_template(part, source, limits) for part, source in content.parts()}
-    fixed = Meter(clock, limits.time)
+    around = surroundings(limits, clock)
+    nobody = Values("", {}, around)
     sender = templates["sender"]
     return Renderer(
-        _head=_settled(_head(templates), fixed),
-        _tail=_settled((*_extra_headers(content, templates), *_bodies(content, templates, limits)), fixed),
+        _head=_settled(_head(templates), nobody),
+        _tail=_settled((*_extra_headers(content, templates), *_bodies(content, templates, limits)), nobody),
         _sender=sender if sender.constant is None else parse_mailbox("sender", sender.constant),
-        _limits=limits,
-        _clock=clock,
-        _globals=with_globals({}, limits),
+        _surroundings=around,
     )
 
 
@@ -181,11 +176,11 @@ def _bodies(content: Content, templates: Mapping[str, Template], limits: Limits)
         yield b"--" + boundary + b"--\r\n"
 
 
-def _settled(pieces: Iterable[Part | bytes], meter: Meter) -> tuple[Part | bytes, ...]:
+def _settled(pieces: Iterable[Part | bytes], nobody: Values) -> tuple[Part | bytes, ...]:
     """Turn parts that are the same for everybody into bytes, and neighbouring bytes into one piece."""
     settled: list[Part | bytes] = []
     for piece in pieces:
-        made = _constant(piece, meter)
+        made = _constant(piece, nobody)
         if isinstance(made, bytes) and settled and isinstance(settled[-1], bytes):
             settled[-1] += made
         else:
@@ -193,11 +188,11 @@ def _settled(pieces: Iterable[Part | bytes], meter: Meter) -> tuple[Part | bytes
     return tuple(settled)
 
 
-def _constant(piece: Part | bytes, meter: Meter) -> Part | bytes:
+def _constant(piece: Part | bytes, nobody: Values) -> Part | bytes:
     template = getattr(piece, "template", None)
     if isinstance(piece, (bytes, _To)) or template is None or template.constant is None:
         return piece
     try:
-        return piece.fill({}, meter)
+        return piece.fill(nobody)
     except RenderFault as fault:
         raise TemplateFault(fault.part, fault.reason) from None

@@ -1,12 +1,12 @@
 """Templates: compiled once per mailing, rendered once per recipient, strict about what is missing."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import islice
 from types import TracebackType
-from typing import Any
 
 import jinja2
 from jinja2 import meta, nodes
@@ -15,10 +15,12 @@ from mailq.core.message.content import Content
 from mailq.core.message.faults import RenderFault, TemplateFault
 from mailq.core.message.plain import Plain, constant_text, plain_template
 from mailq.core.message.sandbox import Limits, Meter, MeteredContext, Meters, OverBudget, Sandbox
+from mailq.core.message.values import Surroundings, Values
 
 PROVIDED = frozenset({"address", "email"})
 """The variables that every recipient has, whatever the columns: both are the address, unless a column is called `email`."""
 
+_PIECES_AT_ONCE = 16
 _MISSING = re.compile(r"the variable '(.+)' is missing\Z")
 _GUARDS = frozenset({"default", "d", "defined", "undefined"})
 _LOADING = (nodes.Extends, nodes.Include, nodes.Import, nodes.FromImport)
@@ -39,33 +41,34 @@ class Template:
     _compiled: jinja2.Template
     _limit: int
 
-    def render(self, variables: dict[str, Any], meter: Meter) -> str:
-        """Render for one recipient. `variables` comes from `with_globals`.
+    def render(self, values: Values) -> str:
+        """Render for one recipient.
 
         Raises:
             RenderFault: a variable is missing, an expression fails, or it asks for too much time or space.
         """
         if self.constant is not None:
             return self.constant
-        if self.plain is not None and (text := self.plain.text(variables, self._limit)) is not None:
+        if self.plain is not None and (text := self.plain.text(values, self._limit)) is not None:
             return text
-        context = self._compiled.new_context(variables, shared=True)
+        context = self._compiled.new_context(values.context(), shared=True)
         assert isinstance(context, MeteredContext)
-        context.meter = meter
+        context.meter = values.meter
         try:
-            return self._collect(context, meter)
+            return self._collect(context, values.meter)
         except Exception as error:  # noqa: BLE001 # a template can raise anything Python can
             raise _fault(self.part, error, self._compiled) from None
 
     def _collect(self, context: MeteredContext, meter: Meter) -> str:
-        pieces = []
+        made = self._compiled.root_render_func(context)
+        pieces: list[str] = []
         room = self._limit
-        for piece in self._compiled.root_render_func(context):
-            room -= len(piece)
+        while some := list(islice(made, _PIECES_AT_ONCE)):
+            room -= sum(map(len, some))
             if room < 0:
                 raise OverBudget(f"is longer than {self._limit} characters")
-            pieces.append(piece)
-            meter.step()
+            pieces += some
+            meter.look()
         return "".join(pieces)
 
 
@@ -87,9 +90,9 @@ def compile_template(part: str, source: str, limits: Limits) -> Template:
     return Template(part, constant, plain, compiled, limit)
 
 
-def with_globals(variables: Mapping[str, Any], limits: Limits) -> dict[str, Any]:
-    """The variables as a template sees them: with its functions (`range`, `dict`, `namespace`, …), which a variable may hide."""
-    return {**_sandbox(limits, html=False).globals, **variables}
+def surroundings(limits: Limits, clock: Callable[[], float]) -> Surroundings:
+    """What templates are rendered with: the functions that they may call, and a clock that keeps them to their limits."""
+    return Surroundings(_sandbox(limits, html=False).globals, limits, clock)
 
 
 def variables_used(content: Content, limits: Limits | None = None) -> frozenset[str]:

@@ -1,8 +1,8 @@
 """Encoded words: how a header says what ASCII cannot (RFC 2047)."""
 
-import re
 from base64 import b64encode
 from collections.abc import Iterator
+from functools import lru_cache
 
 _WORD_LENGTH = 75  # RFC 2047 section 2
 _LINE_LENGTH = 76  # the same section, for every line that contains an encoded word
@@ -10,12 +10,11 @@ _FRAME = len("=?utf-8?q??=")
 # What `Q` may leave as it is everywhere, also in a phrase (section 5, rule 3); a space becomes an underscore.
 _BARE = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789!*+-/")
 _QUOTED = {octet: chr(octet) if chr(octet) in _BARE else f"={octet:02X}" for octet in range(256)} | {ord(" "): "_"}
-_PLAIN = re.compile(r"[\x21-\x7e]+\Z")
 
 
 def is_plain(word: str) -> bool:
     """Whether a word can stand in a header as it is: visible ASCII that no reader takes for an encoded word."""
-    return _PLAIN.match(word) is not None and "=?" not in word
+    return word.isascii() and word.isprintable() and word != "" and " " not in word and "=?" not in word
 
 
 def encoded_words(text: str, *, column: int) -> str:
@@ -57,6 +56,7 @@ def _room(columns: int, *, quoted: bool) -> int:
     return payload if quoted else payload // 4 * 3
 
 
+@lru_cache(maxsize=4096)
 def _octets(character: str) -> int:
     return len(character.encode("utf-8"))
 
@@ -65,6 +65,7 @@ def _quoted(text: str) -> str:
     return text.encode("utf-8").decode("latin-1").translate(_QUOTED)
 
 
+@lru_cache(maxsize=4096)
 def _quoted_width(character: str) -> int:
     return len(_quoted(character))
 

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mailq.core.message import Limits, RenderFault
-from mailq.core.message.sandbox import Meter
-from mailq.core.message.templates import Template, compile_template, with_globals
+from mailq.core.message.templates import Template, compile_template, surroundings
+from mailq.core.message.values import Values
 
 LIMITS = Limits(body_bytes=200, header_chars=100)
 NAMES = ("first", "last", "note", "self", "range", "email")
@@ -41,7 +41,7 @@ VALUES = st.one_of(
 def said(template: Template, variables: dict) -> object:
     """The text, or everything a fault says."""
     try:
-        return str(template.render(with_globals(variables, LIMITS), Meter(lambda: 0.0, LIMITS.time)))
+        return str(template.render(Values("", variables, surroundings(LIMITS, lambda: 0.0))))
     except RenderFault as fault:
         return fault.part, fault.reason, fault.line, fault.variable
 

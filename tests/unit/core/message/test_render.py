@@ -102,7 +102,9 @@ def newlines(text: str) -> str:
 def check_lines(octets: bytes, *, longest: int = 998) -> None:
     assert octets.endswith(b"\r\n")
     assert octets.count(b"\r") == octets.count(b"\n") == octets.count(b"\r\n")
-    assert max(map(len, octets.split(b"\r\n"))) <= longest
+    lines = octets.split(b"\r\n")
+    assert max(map(len, lines)) <= longest
+    assert not any(line.startswith(b".") for line in lines)
 
 
 @given(text=BODY, html=BODY)

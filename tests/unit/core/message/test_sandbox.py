@@ -8,15 +8,16 @@ from itertools import count
 import pytest
 
 from mailq.core.message import Limits, RenderFault
-from mailq.core.message.sandbox import Meter, OverBudget, weigh
-from mailq.core.message.templates import compile_template, with_globals
+from mailq.core.message.sandbox import OverBudget, weigh
+from mailq.core.message.templates import compile_template, surroundings
+from mailq.core.message.values import Values
 
 LIMITS = Limits(body_bytes=20_000)
 
 
 def rendered(source: str, *, part: str = "text", clock=lambda: 0.0, limits: Limits = LIMITS, **variables) -> str:
     template = compile_template(part, source, limits)
-    return template.render(with_globals(variables, limits), Meter(clock, limits.time))
+    return template.render(Values("", variables, surroundings(limits, clock)))
 
 
 def doubling(step: str) -> str:
