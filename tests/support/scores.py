@@ -19,7 +19,7 @@ from tests.support.trials import DEADLINES, wire_to
 
 SEPARATOR, CLOSE, RESET = b"\x1c", b"\x04", b"\x18"
 QUIET = timedelta(milliseconds=2)
-LARGE = b"Subject: large\r\n\r\n" + b".\r\n" * 20_000
+LARGE = b"Subject: large\r\n\r\n" + (b"." * 76 + b"\r\n") * 500
 
 _LINE = re.compile(rb"([2-5][0-9][0-9])(?:(?P<mark>[ -])(?P<text>.*))?", re.DOTALL)
 
