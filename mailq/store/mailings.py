@@ -252,8 +252,9 @@ def _begins_with(reference: str) -> Any:
 
 
 def _with_books() -> Select[Any]:
-    # Lateral, so that a page of mailings sums up its own batches and not everybody's.
-    sums = select(_BOOKS).where(_BOOKS.c.mailing_id == mailing.c.id).lateral("sums")
+    # Lateral, so that a page of mailings sums up its own batches and not everybody's; the offset keeps the planner from making
+    # an ordinary join of it, which would.
+    sums = select(_BOOKS).where(_BOOKS.c.mailing_id == mailing.c.id).offset(0).lateral("sums")
     counted = [each for each in sums.c if each.name != "mailing_id"]
     return select(*_SHOWN, *counted).select_from(mailing.outerjoin(sums, text("true")))
 
