@@ -89,7 +89,7 @@ async def test_a_bare_cr_or_lf_is_not_sent():
 pieces = st.sampled_from([b"\r\n", b".", b"..", b"\r\n.\r\n", b"\r\n.", b"x", b"QUIT", b"y" * 100, b"\xff", b"=\r\n"])
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.lists(pieces, max_size=12).map(b"".join), min_size=1, max_size=8))
 def test_whatever_is_made_of_such_pieces_arrives_byte_by_byte(contents: list[bytes]):
     async def carry() -> None:

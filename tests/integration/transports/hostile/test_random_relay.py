@@ -182,7 +182,7 @@ def is_legal(outcome: Outcome | None, deed: Deed, *, cut_off: bool, rests: bool)
             return (reply.stage, reply.code) == (deed.stage, int(refusal[:3]))
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     st.lists(deeds, max_size=12),
     st.lists(st.sampled_from(["well", "well", "greet badly", *BREAKS]), max_size=4),
@@ -239,7 +239,7 @@ moves = st.sampled_from(
 ) | st.binary(max_size=8)
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(moves, max_size=16), st.booleans())
 def test_no_score_loses_a_letter(played: list[bytes], opened: bool):
     opening = [b"220 hi\r\n", b"250-x\r\n250 PIPELINING\r\n"] if opened else []

@@ -134,7 +134,7 @@ async def ended_with(answered: list[tuple[Answer, ...]], *, size_bytes: int) -> 
     return ending.outcomes, ending.given_back, len(ending.relay.peers)
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(answers, min_size=3, max_size=3), st.integers(3, 40))
 def test_in_one_piece_or_in_many_the_same_replies_have_the_same_outcomes(answered: list[tuple[Answer, ...]], size_bytes: int):
     """What reads the usual replies in one glance must read them as the parser does."""
