@@ -92,9 +92,11 @@ def worker_server(ground: Ground, url: str, sink_pid: int) -> Iterator[WorkerSer
     argv = [sys.executable, *words, "--without-mingle", "--without-gossip"]
     chosen = {"MAILQ_RELAY_URL": url, "MAILQ_LOG_LEVEL": "WARNING", "MAILQ_RELAY__SESSIONS": str(SESSIONS)}
     child = ground.running.supervise(argv, "bench-worker", chosen)
-    child.wait_until(lambda: len(workers_of(child.pid)) == PROCESSES and _is_alive(ground), within=60)
-    yield WorkerServer(ground, child.pid, sink_pid)
-    ground.running.stop(child)
+    try:
+        child.wait_until(lambda: len(workers_of(child.pid)) == PROCESSES and _is_alive(ground), within=60)
+        yield WorkerServer(ground, child.pid, sink_pid)
+    finally:
+        ground.running.stop(child)
 
 
 def _is_alive(ground: Ground) -> bool:

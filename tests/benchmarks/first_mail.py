@@ -26,9 +26,11 @@ def measure(ground: Ground) -> dict[str, Any]:
     sink = start_sink(
         ground.running.supervisor, ground.directory, SinkOptions(maildir=False, directory=ground.directory / "first-sink")
     )
-    with end_to_end.worker_server(ground, sink.url, sink.child.pid):
-        waits = [_wait_s(ground, sink, path, number) for number in range(ground.sizes.submits)]
-    ground.running.stop(sink.child)
+    try:
+        with end_to_end.worker_server(ground, sink.url, sink.child.pid):
+            waits = [_wait_s(ground, sink, path, number) for number in range(ground.sizes.submits)]
+    finally:
+        ground.running.stop(sink.child)
     return {"first_mail": {"seconds": round(median(waits), 3), "runs": [round(wait, 3) for wait in waits]}}
 
 

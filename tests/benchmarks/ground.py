@@ -38,12 +38,12 @@ class Sizes:
 
     mails: int = 60_000
     pairs: int = 3
-    accepted: int = 500_000
+    accepted: int = 300_000
     accepted_times: int = 3
     largest: int = 5_000_000
     suppressed: int = 100_000
     submits: int = 10
-    rendered: int = 20_000
+    rendered: int = 10_000
     scale: int = 10_000_000
 
 

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from tests.benchmarks import scale
 from tests.benchmarks.ground import Ground
 
 SENDING = ("postgres_us", "client_us")
@@ -9,8 +10,6 @@ SENDING = ("postgres_us", "client_us")
 
 def measure(ground: Ground) -> dict[str, Any]:
     """Fill databases of their own in the stack's cluster, measure in turns, and drop them."""
-    from tests.benchmarks import scale
-
     found = scale.measure(ground.running.database_url, many=ground.sizes.scale)
     return {"scale": found | derived(found)}
 

@@ -13,6 +13,7 @@ import click
 
 _ROOT = Path(__file__).parents[2]
 _UNPACKED = _ROOT / ".tools" / "postfix"
+_SYSTEM = Path("/usr/sbin")
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,8 @@ def find() -> PostfixTools | None:
         tools = PostfixTools(place / "smtp-sink", place / "smtp-source")
         if _run(tools):
             return tools
-    fetched = PostfixTools(_UNPACKED / "usr/sbin/smtp-sink", _UNPACKED / "usr/sbin/smtp-source")
+    unpacked = _UNPACKED / "usr" / "sbin"
+    fetched = PostfixTools(unpacked / "smtp-sink", unpacked / "smtp-source")
     return fetched if _fetch() and _run(fetched) else None
 
 
@@ -43,9 +45,10 @@ def _places() -> Iterator[Path]:
     if named := os.environ.get("MAILQ_SMTP_SINK"):
         yield Path(named).resolve().parent
     yield _UNPACKED / "usr" / "sbin"
-    for directory in (shutil.which("smtp-sink"), "/usr/sbin/smtp-sink"):
-        if directory:
-            yield Path(directory).resolve().parent
+    if on_path := shutil.which("smtp-sink"):
+        yield Path(on_path).resolve().parent
+    # Debian's place, which is on root's path alone.
+    yield _SYSTEM
 
 
 def _run(tools: PostfixTools) -> bool:

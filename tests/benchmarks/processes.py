@@ -68,5 +68,11 @@ def peak_rss_mb(pid: int) -> float:
 
 def workers_of(main_pid: int) -> list[int]:
     """The pool's children of a worker server: what it forked, without the warden it started."""
-    children = psutil.Process(main_pid).children()
-    return [child.pid for child in children if "workers.warden" not in child.cmdline()]
+    return [child.pid for child in psutil.Process(main_pid).children() if _is_worker(child)]
+
+
+def _is_worker(child: psutil.Process) -> bool:
+    try:
+        return "workers.warden" not in child.cmdline()
+    except psutil.NoSuchProcess:  # a zombie is one, too
+        return False

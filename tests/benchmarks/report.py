@@ -17,6 +17,8 @@ Described = tuple[tuple[str, ...], Rows]
 _COLUMNS = ("work", "ours", "asked", "stretch", "ours / asked", "")
 _PEER_COLUMNS = ("peer", "mails/s", "CPU µs/mail", "ours, mails/s", "ours, CPU µs/mail", "ours / peer", "CPU peer / ours")
 _SERVERS = (1, 2, 4, 8)
+_WHOLE = ("client", "end_to_end", "first_mail", "accept")
+"""A run without one of these does not replace the table of a page."""
 _SENT = {"1 KB": "end_to_end", "11 KB": "end_to_end_large", "1 KB, control flow": "end_to_end_control_flow"}
 _KINDS = {"plain": "plain expressions, spliced", "large": "the same, 11 KB", "control flow": "control flow, executed"}
 _COSTS = {"load_us": "loading, PostgreSQL", "postgres_us": "sending, PostgreSQL", "client_us": "sending, worker"}
@@ -47,8 +49,9 @@ def sections(document: Mapping[str, Any]) -> dict[str, str]:
     found = {}
     if "machine" in document:
         found["machine"] = _markdown(("what", "this run"), list(document["machine"].items()))
-    if "end_to_end" in document:
+    if set(_WHOLE) <= set(document):
         found["figures"] = _markdown(_COLUMNS, [_row(each) for each in figures.of(document)])
+    if "end_to_end" in document:
         found["servers"] = _markdown(*_servers(document["end_to_end"]))
     for title, columns, rows in _details(document):
         found[_mark(title)] = _markdown(columns, rows)
@@ -81,7 +84,7 @@ def _times(ratio: float | None) -> str:
 
 def _details(document: Mapping[str, Any]) -> Iterator[tuple[str, tuple[str, ...], Rows]]:
     for title, (section, described) in _DETAILS.items():
-        if section in document:
+        if document.get(section):
             columns, rows = described(document)
             yield title, columns, rows
 

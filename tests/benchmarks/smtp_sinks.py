@@ -38,9 +38,11 @@ def discarding(running: Running, tools: PostfixTools | None) -> Iterator[BenchSi
     else:
         argv = [sys.executable, "-m", "mailq.local.sink", "--listen", f"127.0.0.1:{port}", "--discard"]
         child = running.supervise(argv, "bench-sink")
-    child.wait_until(lambda: ports_open(port), within=15)
-    yield BenchSink("smtp-sink" if tools else "mailq's sink", f"smtp://127.0.0.1:{port}", child.pid)
-    running.stop(child)
+    try:
+        child.wait_until(lambda: ports_open(port), within=15)
+        yield BenchSink("smtp-sink" if tools else "mailq's sink", f"smtp://127.0.0.1:{port}", child.pid)
+    finally:
+        running.stop(child)
 
 
 def ports_open(port: int) -> bool:

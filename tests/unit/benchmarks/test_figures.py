@@ -92,6 +92,11 @@ def test_peers_are_compared_by_medians() -> None:
     assert document["peer"] == {"mails_per_s": 300.0, "cpu_us_per_mail": 4500.0, "runs": [300.0, 200.0, 900.0]}
 
 
+def test_the_ceiling_is_taken_from_right_before_and_right_after() -> None:
+    """While the machine gets slower for both, the ratio stays."""
+    assert sending.ratio([4500.0, 3500.0, 2500.0], [10_000.0, 8000.0, 6000.0, 4000.0]) == 0.5
+
+
 def test_growth_is_told_in_percent_of_what_sending_costs() -> None:
     """In PostgreSQL and in the worker together; loading is another matter."""
     pairs = {"load_us": (9, 99), "postgres_us": (50, 53), "client_us": (50, 51)}

@@ -24,8 +24,9 @@ Between.
 
 @pytest.fixture
 def document() -> dict[str, object]:
-    """A run that only sent."""
-    return {"end_to_end": sending.described(SENT, "plain")}
+    """A run of all parts in which only sending is told."""
+    nothing = {"client": {}, "first_mail": {}, "accept": None}
+    return nothing | {"end_to_end": sending.described(SENT, "plain")}
 
 
 def test_a_page_gets_the_tables_of_this_run(tmp_path: Path, document: dict[str, object]) -> None:
@@ -41,6 +42,15 @@ def test_a_page_gets_the_tables_of_this_run(tmp_path: Path, document: dict[str, 
     assert "| end to end, 1 KB personalised multipart | 6,000 mails/s | ≥ 6,000 mails/s | ≥ 10,000 | 1.00 | reached |" in once
     assert "\nBetween.\n" in once
     assert "| peers of the last run |" in once
+
+
+def test_a_run_of_one_part_leaves_the_table_of_all(tmp_path: Path, document: dict[str, object]) -> None:
+    """Else a look at sending would empty the other lines."""
+    page = tmp_path / "page.md"
+    page.write_text(PAGE)
+    report.write(page, {"end_to_end": document["end_to_end"]})
+
+    assert page.read_text() == PAGE
 
 
 def test_the_page_of_the_project_has_a_place_for_every_table(document: dict[str, object]) -> None:
