@@ -14,7 +14,7 @@ LINE = 76
 _OCTETS_OF_A_LINE = LINE // 4 * 3
 _MOST_LINES_AT_ONCE = 512
 _TOO_LONG = re.compile(rb"=(?:20|09)\r\n(?<=[^\r\n]{77}\r\n)")  # begins with a letter, which is found faster than a line
-_DOT_OF_A_SHORT_LINE = re.compile(rb"^\.(?=[^\r\n]{0,73}\r)", re.MULTILINE)
+_DOT_OF_A_SHORT_LINE = re.compile(rb"^\.(?=[^\r\n]{0,73}(?:\r|\Z))", re.MULTILINE)
 _DOTS_OF_A_LINE = re.compile(rb"^\.+", re.MULTILINE)
 
 

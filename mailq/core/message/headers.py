@@ -16,7 +16,7 @@ _SIMPLE = re.compile(r"[\x21-\x7e](?:[\t\x20-\x7e]*[\x21-\x7e])?\Z")
 _FOLDS = re.compile(r"(?<=[^ \t])[ \t](?=[^ \t])")
 _ATOMS = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(?: [A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*\Z")
 _MAILBOX = re.compile(r'(?:"(?P<quoted>(?:[^"\\]|\\.)*)"|(?P<plain>[^<>]*))[ \t]*<(?P<address>[^<>]*)>\Z', re.DOTALL)
-_NAME = re.compile(r"[\x21-\x39\x3b-\x7e]{1,70}\Z")  # ftext (RFC 5322 section 3.6.8), and room for its value on the line
+_NAME = re.compile(r"(?!\.)[\x21-\x39\x3b-\x7e]{1,70}\Z")  # ftext (RFC 5322 section 3.6.8), and room for its value on the line
 _OURS = frozenset(
     {"from", "sender", "to", "cc", "bcc", "reply-to", "subject", "date", "message-id", "mime-version"}
     | {"return-path", "received", "dkim-signature", "authentication-results"}
@@ -41,7 +41,7 @@ def refused_name(name: str) -> str | None:
     """Why nobody may set a header of this name, or None if it is free."""
     lowered = name.lower()
     if not _NAME.match(name):
-        return "is no header name: visible ASCII without a colon, at most 70 characters"
+        return "is no header name: visible ASCII without a colon or a dot at its beginning, at most 70 characters"
     if lowered in _OURS or lowered.startswith(_OURS_IF_STARTING_WITH):
         return "is set by mailq or by the relay, never by a content"
     return None

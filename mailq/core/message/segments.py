@@ -2,7 +2,8 @@
 
 A `frame` is those texts with soft line breaks where a line could become too long, whatever the values are, if each is a line of at
 most so many octets. A value that is longer, or has lines of its own, comes with a soft break before and behind it, and fits in
-everywhere. `encoded` makes both kinds, and `fill` puts them in.
+everywhere. `encoded` makes both kinds, and `fill` puts them in. A dot that a text or a value begins with is encoded: it could come
+to begin a line, where SMTP would have to double it.
 """
 
 import binascii
@@ -23,7 +24,6 @@ _ROOM = 75  # of the 76 octets of a line, the last is kept for the `=` of a soft
 _AMID = "x\n"  # stands behind a text while it is encoded, so that its last blank is not taken for the end of a line
 _SOFT_BREAK = b"=\r\n"
 _PLACE = b"\0"  # never in what is encoded
-_BARE_DOT = re.compile(rb"\A=2E(?!=\r)")
 _BLANK_AT_END = re.compile(rb"[ \t](?=\r\n)")
 
 
@@ -71,11 +71,10 @@ def frame(texts: Sequence[str], width: int) -> list[bytes]:
     glued = [first]
     column = _column(first, 0)
     for text in others:
-        before = _with_room(glued, column, width)
+        column = _with_room(glued, column, width)
         glued.append(_PLACE)
-        column = _with_room(glued, before + width, len(text.partition(b"\r\n")[0]))
-        # Behind a value that may be empty, its dot would begin a line only if the value does.
-        glued.append(_BARE_DOT.sub(b".", text) if before and column else text)
+        column = _with_room(glued, column + width, len(text.partition(b"\r\n")[0]))
+        glued.append(text)
         column = _column(text, column)
     around = _ended(b"".join(glued)).split(_PLACE)
     made = [b""] * (2 * len(around) - 1)

@@ -310,6 +310,7 @@ def test_a_link_for_machines_is_never_encoded_or_broken():
         "Resent-To",
         "X Y",
         "X:Y",
+        ".X",
         "",
         "Ü",
         "X\r\nBcc",

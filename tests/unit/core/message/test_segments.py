@@ -66,6 +66,9 @@ def spliced(source: str, **variables: object) -> bytes:
 @example(source="{{ a }}\n{{ b }}", a="a\r", b="b\n", c="", html=False)
 @example(source="a\n{{ b }}{{ a }}", a="", b="b\n", c="", html=False)
 @example(source="x" * 75 + "{{ a }} {{ b }}\n", a="", b="", c="", html=True)
+@example(source="0{{ a }}.", a="\n", b="", c="", html=False)
+@example(source="{{ a }}{{ b }}.", a="", b="", c="", html=False)
+@example(source="." * 200 + "\n..{{ a }}...\n" + "." * 75, a="", b="", c="", html=False)
 @example(source="\t", a="", b="", c="", html=False)
 @example(source="a\t{{ a }}\nb", a="", b="", c="", html=False)
 @example(source="x " * 36 + " {{ a }}\n", a="", b="", c="", html=False)
@@ -140,7 +143,7 @@ def test_an_ordinary_letter_is_spliced_and_hardly_longer():
         ("{% if a %}Hi {{ b }}!\n{% endif %}Bye", {"a": 1, "b": 2}, b"Hi 2!\r\nBye\r\n"),
         ("{% if a %}Hi {{ b }}!\n{% endif %}Bye", {"a": 0, "b": 2}, b"Bye\r\n"),
         ("a\rb\r\n{{ a }}.", {"a": "c"}, b"a\r\nb\r\nc=2E\r\n"),
-        ("Dear {{ a }}...\n.", {"a": "b"}, b"Dear b...\r\n=2E\r\n"),
+        ("Dear {{ a }}...\n.", {"a": "b"}, b"Dear b=2E..\r\n=2E\r\n"),
         ("{{ a }}\n..{{ a }}", {"a": ".b"}, b"=2Eb\r\n=2E.=2Eb\r\n"),
         ("Note: {{ a }}!", {"a": "b \nc "}, b"Note: =\r\nb=20\r\nc =\r\n!\r\n"),
         ("Note: {{ a }}", {"a": "b"}, b"Note: b\r\n"),
