@@ -23,7 +23,7 @@ _RELAY_TIMEOUT = timedelta(seconds=5)
 def of_database(chosen: Settings) -> Iterator[Finding]:
     """The server, its clock, its room for connections, the schema, and who works on it."""
     from mailq import bootstrap
-    from mailq.cli import checks_servers
+    from mailq.cli import checks_postgres, checks_servers
     from mailq.store import health, revision
 
     database = bootstrap.database(chosen, application="mailqctl doctor")
@@ -32,9 +32,7 @@ def of_database(chosen: Settings) -> Iterator[Finding]:
         yield ok("database", f"PostgreSQL {found.version} at {database.address}")
         yield from _clock((utc_now() - found.now).total_seconds())
         yield from _connections(found.max_connections, found.num_connections)
-        if found.synchronous_commit == "off":
-            text = "synchronous_commit is off: after a crash the database forgets what was mailed"
-            yield fail("database", text, "ALTER SYSTEM SET synchronous_commit = on")
+        yield from checks_postgres.of_tuning(health.tuning(database))
         try:
             revision.require_up_to_date(database)
         except Misconfigured as error:
