@@ -1,6 +1,7 @@
 """A letter as bytes for the wire: MAIL, RCPT and DATA, the stuffed body, and the letters that may not go at all."""
 
 import re
+import sys
 from typing import NamedTuple
 
 from mailq.core.outcome import Fault, Rejected, Reply, Stage
@@ -15,8 +16,8 @@ MAX_ENVELOPE_ID_CHARACTERS = 100
 _UNSAFE_CLASS = r"\x00-\x20\x7f-\x9f<>\u2028\u2029"
 _UNSAFE = re.compile(f"[{_UNSAFE_CLASS}]")
 _SAFE_PAIR = re.compile(f"[^{_UNSAFE_CLASS}]{{0,254}}\n[^{_UNSAFE_CLASS}]{{1,254}}")
-# A CR without its LF, or a line that begins with a dot: what a body may not have, and what most bodies do not.
-_REMARKABLE = re.compile(rb"\r(?:[^\n]|\n\.|\Z)")
+# A CR without its LF, or before a line that begins with a dot: most bodies have none. Also the last one, which is followed by nothing.
+_REMARKABLE = re.compile(rb"\r(?!\n[^.])")
 _NOT_XTEXT = re.compile(r"[^!-*,-<>-~]")
 
 
@@ -35,11 +36,12 @@ class Preparation:
         dsn: ask it for notices of failure, if it offers DSN (RFC 3461).
     """
 
-    __slots__ = ("_dsn", "_extensions", "_size")
+    __slots__ = ("_dsn", "_extensions", "_largest", "_size")
 
     def __init__(self, extensions: Extensions, *, dsn: bool) -> None:
         self._extensions = extensions
         self._size = extensions.size
+        self._largest = sys.maxsize if extensions.size_limit is None else extensions.size_limit
         self._dsn = dsn and extensions.dsn
 
     def prepared(self, letter: Letter) -> Prepared | Rejected:
@@ -51,7 +53,7 @@ class Preparation:
             return _bad_address(letter)
         seven_bit = content.isascii()
         international = letter.international or not pair.isascii()
-        if international or not seven_bit or self._extensions.size_limit is not None:
+        if international or not seven_bit or len(content) > self._largest:
             refused = _needs_more(letter, self._extensions, international=international, seven_bit=seven_bit)
             if refused is not None:
                 return refused
@@ -59,16 +61,11 @@ class Preparation:
         if body is None:
             return _refused(Stage.BODY, 554, "5.6.0 a bare CR or LF in the message (mailq)", Fault.CONTENT)
         # RFC 1870 SIZE, RFC 6152 BODY, RFC 6531 SMTPUTF8, RFC 3461 RET, ENVID, NOTIFY and ORCPT.
-        about_message = f" SIZE={len(content)}" if self._size else ""
-        if not seven_bit:
-            about_message += " BODY=8BITMIME"
-        if international:
-            about_message += " SMTPUTF8"
-        about_recipient = ""
-        if self._dsn:
-            about_message += _envelope_id(letter)
-            about_recipient = _notify(recipient)
-        commands = f"MAIL FROM:<{sender}>{about_message}\r\nRCPT TO:<{recipient}>{about_recipient}\r\nDATA\r\n"
+        size = f" SIZE={len(content)}" if self._size else ""
+        transport = "" if seven_bit else " BODY=8BITMIME"
+        utf8 = " SMTPUTF8" if international else ""
+        notices, notify = (_envelope_id(letter), _notify(recipient)) if self._dsn else ("", "")
+        commands = f"MAIL FROM:<{sender}>{size}{transport}{utf8}{notices}\r\nRCPT TO:<{recipient}>{notify}\r\nDATA\r\n"
         # What Prepared(…) does, at a quarter of the cost.
         return tuple.__new__(Prepared, (commands.encode(), body))
 
@@ -108,9 +105,7 @@ def _notify(recipient: str) -> str:
 
 def xtext(text: str) -> str:
     """ASCII text as RFC 3461 section 4 has it in parameters."""
-    if text.isalnum() or _NOT_XTEXT.search(text) is None:
-        return text
-    return _NOT_XTEXT.sub(lambda found: f"+{ord(found[0]):02X}", text)
+    return text if _NOT_XTEXT.search(text) is None else _NOT_XTEXT.sub(lambda found: f"+{ord(found[0]):02X}", text)
 
 
 def stuffed(content: bytes) -> bytes | None:
@@ -119,7 +114,9 @@ def stuffed(content: bytes) -> bytes | None:
     None if CR and LF do not only come as a pair (RFC 5321 2.3.8): a relay that takes a bare one for a line end could be fed a
     second message.
     """
-    if _REMARKABLE.search(content) is not None:
+    ended = content.endswith(b"\r\n")
+    found = _REMARKABLE.search(content)
+    if found is not None and not (ended and found.start() == len(content) - 2):
         pairs = content.count(b"\r\n")
         if content.count(b"\n") != pairs or content.count(b"\r") != pairs:
             return None
@@ -128,4 +125,4 @@ def stuffed(content: bytes) -> bytes | None:
         return None
     if content.startswith(b"."):
         content = b"." + content
-    return content if content.endswith(b"\r\n") else content + b"\r\n"
+    return content if ended else content + b"\r\n"

@@ -11,16 +11,13 @@ from typing import cast
 from mailq.core.classify import classify
 from mailq.core.outcome import Accepted, Doubt, Reply, Stage
 from mailq.engine.ports import Letter
-from mailq.transports.smtp.body import LARGE_BODY_BYTES, LargeBody
 from mailq.transports.smtp.connection import Connection
 from mailq.transports.smtp.desk import Awaited, Desk
-from mailq.transports.smtp.dialogue import Dialogue
-from mailq.transports.smtp.envelope import Preparation, Prepared
 from mailq.transports.smtp.extensions import Extensions
-from mailq.transports.smtp.hands import Hands
 from mailq.transports.smtp.opening import opened, readable
 from mailq.transports.smtp.options import SmtpOptions
 from mailq.transports.smtp.replies import RawReply
+from mailq.transports.smtp.speaker import Speaker
 
 # Members by name: looking one up in its enum costs a fifth of a microsecond (Python 3.11), several times a message.
 _MAIL, _RCPT, _DATA, _DOT = Awaited.MAIL, Awaited.RCPT, Awaited.DATA, Awaited.DOT
@@ -37,18 +34,11 @@ class Session:
         self._connection = connection
         self.extensions = extensions
         self._options = options
-        self._most_letters = options.messages_per_session
-        self._command_wait = options.command_timeout.total_seconds()
-        self._data_wait = options.data_timeout.total_seconds()
         self._dot_wait = options.dot_timeout.total_seconds()
-        self._preparation = Preparation(extensions, dsn=options.dsn)
-        self._dialogue = Dialogue(connection, pipelining=extensions.pipelining)
-        self._hands = Hands()
-        # The body of the letter in hand, and that body while it leaves in blocks.
-        self._body = b""
-        self._leaving: LargeBody | None = None
-        self._needs_reset = False
-        self._answered = self._begun = 0
+        self._speaker = Speaker(connection, extensions, options)
+        self._dialogue = self._speaker.dialogue
+        self._hands = self._speaker.hands
+        self._answered = 0
         self._desk: Desk | None = None
         self._done: asyncio.Future[None] | None = None
         self._goodbye: asyncio.Future[None] | None = None
@@ -67,16 +57,12 @@ class Session:
     @property
     def usable(self) -> bool:
         """Whether the session can take a letter: open, nothing unread, not used up."""
-        return self._has_room and self._connection.quiet
+        return self._speaker.has_room and self._connection.quiet
 
     @property
     def of_use(self) -> bool:
         """Whether the session stands, or at least brought an answer about a letter."""
         return self._connection.open or self._answered > 0
-
-    @property
-    def _has_room(self) -> bool:
-        return self._begun < self._most_letters
 
     async def carry(self, letter: Letter, desk: Desk) -> None:
         """Carry a letter and those the desk has at hand behind it; return when none is held any more.
@@ -86,8 +72,7 @@ class Session:
         self._desk = desk
         self._done = asyncio.get_running_loop().create_future()
         try:
-            self._hands.following = letter
-            self._queue_following()
+            self._speaker.begin(letter, desk)
             if self._connection.open:
                 self._go_on()
             else:
@@ -128,10 +113,14 @@ class Session:
         self._dialogue.awaited.clear()
         self._answered += 1
         desk.report(letter, Accepted(Reply(_AT_DOT, 250, readable(said))))
-        if self._connection.open:
-            self._send_body()
-        if self._connection.open:
-            self._go_on()
+        connection = self._connection
+        if connection.open:
+            if not self._speaker.send_body(desk):
+                self._drop()
+            elif connection.step is not None:
+                connection.expect_within(self._dot_wait)
+            else:
+                self._go_on()
 
     def heard(self, replies: list[RawReply], more: bool) -> None:
         """Replies arrived: take each for what is due, then go on."""
@@ -149,8 +138,7 @@ class Session:
                     self._take(awaited, reply)
             else:
                 self._unasked()
-        if self._connection.open:
-            self._go_on()
+        self._go_on()
 
     def garbled(self, what: str) -> None:
         """What came is no reply; it cannot be known what belongs to what any more."""
@@ -172,10 +160,12 @@ class Session:
     def drained(self) -> None:
         """A block of a large body has left: the next may follow, or the dot."""
         try:
-            if self._leaving is not None:
-                self._send_blocks(self._leaving)
-                if self._connection.open:
+            speaker = self._speaker
+            if speaker.leaving is not None:
+                if speaker.send_blocks(speaker.leaving, self._at_desk):
                     self._go_on()
+                else:
+                    self._drop()
         except Exception as error:
             # asyncio would only log it, and the letter would wait for its deadline.
             self.lost(error)
@@ -219,7 +209,7 @@ class Session:
             self._break(_OUT_OF_STEP)
         elif reply.code >= 400 and self._hands.refusal is None:
             self._hands.refusal = Reply(Stage(awaited.value), reply.code, readable(reply.text))
-            if not self.extensions.pipelining:
+            if not self._dialogue.pipelining:
                 self._dialogue.forget_unsent()
                 self._refuse()
 
@@ -233,7 +223,8 @@ class Session:
         elif self._dialogue.inbox or self._dialogue.more:
             self._unasked()
         elif self._hands.refusal is None:
-            self._send_body()
+            if not self._speaker.send_body(self._at_desk):
+                self._drop()
         elif self._hands.refusal.stage is Stage.RCPT:
             # RFC 2920 section 3.1: no recipient was taken, yet the relay waits for content: end it at once.
             self._dialogue.ask(Awaited.LONE_DOT, b".\r\n")
@@ -252,88 +243,8 @@ class Session:
             self._hands.refusal = self._hands.refusal or said
         self._break(f"{said} (before it was asked)", reply=said if reply.code == 421 else None)
 
-    # What we say.
-
-    def _begin_following(self) -> bytes | None:
-        """Take the letter that was to follow in hand, or the next that can be offered to this relay, and return its commands."""
-        desk, hands = self._at_desk, self._hands
-        while (letter := hands.following) is not None:
-            prepared = self._preparation.prepared(letter)
-            if isinstance(prepared, Prepared):
-                hands_on = desk.may_send(letter)
-                hands.following = None
-                if not hands_on:
-                    desk.give_back(letter)
-                    return None
-                hands.letter = letter
-                commands, self._body = prepared
-                self._begun += 1
-                return commands
-            hands.following = None
-            desk.report(letter, prepared)
-            hands.following = desk.next_letter()
-        return None
-
-    def _queue_following(self) -> None:
-        commands = self._begin_following()
-        if commands is not None:
-            self._reset_if_needed()
-            self._dialogue.ask_envelope(commands)
-
-    def _reset_if_needed(self) -> None:
-        if self._needs_reset:
-            # A refused letter may have left the relay in the middle of a transaction.
-            self._needs_reset = False
-            self._dialogue.ask(Awaited.RESET, b"RSET\r\n")
-
-    def _send_body(self) -> None:
-        body, self._body = self._body, b""
-        if len(body) < LARGE_BODY_BYTES:
-            self._send_dot(body)
-        else:
-            self._leaving = LargeBody(self._connection, body, within_s=self._dot_wait)
-            self._send_blocks(self._leaving)
-
-    def _send_blocks(self, leaving: LargeBody) -> None:
-        if not leaving.go_on():
-            self._connection.expect_within(min(self._options.block_timeout.total_seconds(), leaving.time_left_s))
-        elif self._connection.parser.midway:
-            # A reply begun before the dot is not the dot's, wherever it ends.
-            self._unasked()
-        else:
-            self._leaving = None
-            self._send_dot(b"")
-
-    def _send_dot(self, body: bytes) -> None:
-        """Send the dot, the body before it, and behind it the envelope of a letter at hand."""
-        hands, desk = self._hands, self._at_desk
-        letter = hands.letter
-        assert letter is not None
-        if self._dialogue.pipelining and self._begun < self._most_letters:
-            hands.following = desk.next_letter()
-        if not desk.may_dot(letter):
-            self._drop()
-            return
-        hands.past_dot, hands.letter = letter, None
-        commands = self._begin_following()
-        if commands is not None:
-            self._reset_if_needed()
-        self._dialogue.end_body(body, commands)
-
     def _go_on(self) -> None:
-        """Send what is queued, take a further letter if none is held, and set the deadline of the next reply."""
-        dialogue = self._dialogue
-        dialogue.send()
-        if not dialogue.awaited and self._leaving is None:
-            self._hands.following = self._at_desk.next_letter() if self._has_room else None
-            self._queue_following()
-            dialogue.send()
-        if dialogue.awaited:
-            due = dialogue.awaited[0]
-            wait = self._dot_wait if due is _DOT else self._data_wait if due is _DATA else self._command_wait
-            self._connection.expect_within(wait)
-        elif self._leaving is None:
-            self._connection.expect_within(self._options.idle_limit.total_seconds())
+        if self._connection.open and not self._speaker.go_on(self._at_desk):
             self._finish()
 
     # What becomes of letters.
@@ -345,7 +256,9 @@ class Session:
     @property
     def _stage(self) -> Stage:
         return (
-            Stage.BODY if self._leaving is not None else _stage_of(self._dialogue.awaited[0] if self._dialogue.awaited else _MAIL)
+            Stage.BODY
+            if self._speaker.leaving is not None
+            else _stage_of(self._dialogue.awaited[0] if self._dialogue.awaited else _MAIL)
         )
 
     def _settle(self, letter: Letter, reply: Reply) -> None:
@@ -355,7 +268,7 @@ class Session:
     def _refuse(self) -> None:
         letter, reply = self._hands.letter, self._hands.refusal
         self._hands.letter = self._hands.refusal = None
-        self._needs_reset = True
+        self._speaker.needs_reset = True
         if letter is not None and reply is not None:
             self._settle(letter, reply)
 
@@ -379,7 +292,7 @@ class Session:
     def _drop(self) -> None:
         """End the session at once, for no fault of the relay: nothing that is not past its dot was accepted."""
         self._connection.abort()
-        self._leaving = None
+        self._speaker.leaving = None
         try:
             self._hands.let_go(self._at_desk)
         finally:
