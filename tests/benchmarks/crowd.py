@@ -4,6 +4,7 @@ With every number of deliveries there are the same mailings, only larger or smal
 address: what is asked of two crowds differs in the number of rows and in nothing else.
 """
 
+import re
 import secrets
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -19,7 +20,7 @@ from mailq.store.database import Database, moment
 
 MONTHS = 12
 BATCH_SIZE = 1000
-DOUBTS = 20
+DOUBTS = 8
 MAILS_AN_ADDRESS = 10
 _SHARES = (1000,) * 3 + (300,) * 10 + (100,) * 20 + (50,) * 30 + (10,) * 50
 """Of ten thousand, the part of each mailing; one of them is a tenth of all."""
@@ -63,6 +64,7 @@ SELECT batch.mailing_id, batch.id, batch.finished_at, seq, 1, CASE WHEN kind < 7
  CROSS JOIN LATERAL (SELECT seq % 1000 AS kind, (seq + :shift) * 7919::bigint % :people AS person) AS of
  WHERE batch.mailing_id = :mailing_id
 """
+_INDEXES = text("SELECT indexdef FROM pg_indexes WHERE tablename = 'delivery' AND indexname <> 'delivery_pkey'")
 _DOUBT = text("""
 WITH doubted AS (
     UPDATE delivery SET state = 'in_doubt', doubt = 'worker_killed', reply = NULL
@@ -70,7 +72,7 @@ WITH doubted AS (
     RETURNING seq)
 UPDATE batch SET num_sent = num_sent - counted.number, num_in_doubt = counted.number
   FROM (SELECT count(*) AS number FROM doubted) AS counted
- WHERE mailing_id = :mailing_id AND batch.number = 1
+ WHERE mailing_id = :mailing_id AND 101 BETWEEN first_seq AND last_seq
 """)
 
 
@@ -96,9 +98,10 @@ class _Planned:
     size: int
 
 
-def fill(database: Database, number: int, *, report: Report = lambda _: None) -> Crowd:
-    """Fill a migrated database with a multiple of 10,000 finished deliveries, some in doubt; `report` is told of every mailing's.
+def fill(database: Database, number: int, *, batch_size: int = BATCH_SIZE, report: Report = lambda _: None) -> Crowd:
+    """Fill a migrated database with a multiple of 10,000 finished deliveries, some in doubt.
 
+    `report` is told of every mailing's as they are made.
     A month is loaded into a table of its own, which is indexed and becomes a partition at the end. So there may be none yet.
     """
     with database.begin() as tx:
@@ -108,7 +111,11 @@ def fill(database: Database, number: int, *, report: Report = lambda _: None) ->
     planned = sorted(_planned(number, first_month), key=lambda each: (each.month, each.place))
     months = [list(each) for _, each in groupby(planned, key=lambda each: each.month)]
     with ThreadPoolExecutor(_THREADS) as pool:
-        made = [each for month in pool.map(lambda month: _fill_month(database, month, people, report), months) for each in month]
+        made = [
+            each
+            for month in pool.map(lambda month: _fill_month(database, month, batch_size, people, report), months)
+            for each in month
+        ]
     largest = max(made)[1]
     with database.begin() as tx:
         tx.execute(_DOUBT, {"mailing_id": largest, "number": DOUBTS})
@@ -123,7 +130,9 @@ def _planned(number: int, first_month: int) -> Iterator[_Planned]:
         yield _Planned(first_month + place % MONTHS, place, number * share // 10_000)
 
 
-def _fill_month(database: Database, mailings: list[_Planned], people: int, report: Report) -> list[tuple[int, int]]:
+def _fill_month(
+    database: Database, mailings: list[_Planned], batch_size: int, people: int, report: Report
+) -> list[tuple[int, int]]:
     month = mailings[0].month
     name = partitions.name_of(month)
     with database.begin() as tx:
@@ -131,14 +140,15 @@ def _fill_month(database: Database, mailings: list[_Planned], people: int, repor
             tx.execute(text(f"SET LOCAL {setting}"))
         like = "LIKE delivery INCLUDING DEFAULTS INCLUDING CONSTRAINTS"
         tx.execute(text(f"CREATE TABLE {name} ({like}) WITH ({partitions.STORAGE})"))
-        made = [(each.size, _fill_mailing(tx, name, each, people, report)) for each in mailings]
+        made = [(each.size, _fill_mailing(tx, name, each, batch_size, people, report)) for each in mailings]
         tx.execute(text(f"ALTER TABLE {name} ADD PRIMARY KEY (mailing_id, seq)"))
-        tx.execute(text(f"CREATE INDEX ON {name} (lower(address))"))
+        for made_by in tx.execute(_INDEXES).scalars().all():
+            tx.execute(text(re.sub(r"INDEX \S+ ON ONLY \S+", f"INDEX ON {name}", made_by)))
         partitions.attach(tx, month)
     return made
 
 
-def _fill_mailing(tx: Connection, partition: str, planned: _Planned, people: int, report: Report) -> int:
+def _fill_mailing(tx: Connection, partition: str, planned: _Planned, batch_size: int, people: int, report: Report) -> int:
     at = datetime(planned.month // 12, planned.month % 12 + 1, 1, tzinfo=UTC) + timedelta(hours=planned.place)
     facts = {
         "month": planned.month,
@@ -146,11 +156,11 @@ def _fill_mailing(tx: Connection, partition: str, planned: _Planned, people: int
         "key": f"crowd-{planned.place}",
         "content": '{"subject": "Hello", "sender": "shop@example.org", "text": "Dear {{ first_name }}"}',
         "size": planned.size,
-        "batch_size": BATCH_SIZE,
+        "batch_size": batch_size,
         "at": at,
     }
     mailing_id = int(tx.execute(_MAILING, facts).scalar_one())
-    facts = {"mailing_id": mailing_id, "size": planned.size, "batch_size": BATCH_SIZE, "at": at}
+    facts = {"mailing_id": mailing_id, "size": planned.size, "batch_size": batch_size, "at": at}
     tx.execute(_BATCHES, facts)
     shift = planned.place * 104_729
     tx.execute(text(_DELIVERIES.format(partition=partition)), {"mailing_id": mailing_id, "people": people, "shift": shift})
