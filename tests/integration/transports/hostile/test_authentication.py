@@ -52,6 +52,24 @@ async def test_a_relay_that_offers_auth_only_in_the_clear_gets_neither_password_
     assert ending.relay.commands == [b"EHLO", b"STAR", b"EHLO"]
 
 
+@in_event_loop
+async def test_nor_in_the_session_that_goes_on_without_tls_where_a_handshake_failed():
+    """One who stands in between would only have to spoil it."""
+
+    async def spoils(peer: Peer) -> None:
+        await peer.until(Stage.HELLO)
+        await peer.say(b"250-x\r\n250-AUTH PLAIN\r\n250 STARTTLS\r\n")
+        await peer.hear("STARTTLS")
+        await peer.say(b"220 go ahead\r\n")
+        await peer.reader.read(1)
+
+    ending = await trial(spoils, well_behaved, ehlo=OFFERING_ALL, tls=Tls.OPPORTUNISTIC, **USER)
+
+    assert "auth: a password is not sent without TLS" in str(ending.fault)
+    assert b"AUTH" not in ending.relay.commands
+    assert ending.given_back == [1]
+
+
 @pytest.mark.parametrize("mechanism", list(Mechanism))
 @in_event_loop
 async def test_a_relay_that_echoes_what_it_is_told_does_not_get_it_into_our_words(mechanism: Mechanism):

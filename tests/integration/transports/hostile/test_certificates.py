@@ -1,5 +1,6 @@
 """Certificates that prove nothing: expired, another's, nobody's. Where proof is asked for, not one letter leaves."""
 
+import asyncio
 import ssl
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -74,6 +75,18 @@ async def test_a_relay_that_does_not_prove_who_it_is_gets_none(way: Way, name: s
     assert ending.given_back == [1]
     assert b"MAIL" not in ending.relay.commands
     assert ending.came_at_once
+
+
+@pytest.mark.parametrize("tls", [Tls.OFF, Tls.OPPORTUNISTIC])
+@in_event_loop
+async def test_smtps_asks_for_proof_unless_told_otherwise(tls: Tls):
+    lax, proven, let_off = await asyncio.gather(
+        over_implicit_tls("other-name", tls), over_implicit_tls("good", tls), over_implicit_tls("other-name", Tls.REQUIRED)
+    )
+
+    assert "certificate is not trusted" in str(lax.fault)
+    assert not lax.relay.commands
+    assert proven.kinds == let_off.kinds == {1: Accepted}
 
 
 @in_event_loop

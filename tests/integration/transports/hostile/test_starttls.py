@@ -124,6 +124,32 @@ async def test_plain_text_behind_its_reply_ends_the_session(tls: Tls, injected: 
     assert ending.came_at_once
 
 
+@in_event_loop
+async def test_plain_text_that_comes_a_moment_later_ends_it_too():
+    """Before the handshake, or as what is no part of one."""
+
+    def later(turns: int) -> Misdeed:
+        async def script(peer: Peer) -> None:
+            await peer.say(b"220 go ahead\r\n")
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            await peer.say(b"250-PIPELINING\r\n250 injected\r\n")
+            await peer.stall()
+
+        return script
+
+    endings = await asyncio.gather(*(trial(after_starttls(later(turns)), tls=Tls.REQUIRED, **TRUSTING) for turns in range(8)))
+
+    for ending in endings:
+        assert "tls: " in str(ending.fault)
+        assert ending.given_back == [1]
+        assert b"MAIL" not in ending.relay.commands
+        assert ending.came_at_once
+    reasons = " ".join(str(ending.fault) for ending in endings)
+    assert "plain text behind the reply to STARTTLS" in reasons
+    assert "wrong version number" in reasons, "what came after that is no handshake"
+
+
 @pytest.mark.parametrize("answer", [b"454 4.7.0 TLS not available\r\n", b"502 5.5.1 what?\r\n", b"501 5.5.4 no\r\n"])
 @in_event_loop
 async def test_refused_it_ends_the_session_where_it_is_required(answer: bytes):
