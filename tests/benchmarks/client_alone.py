@@ -22,7 +22,6 @@ from tests.benchmarks.ground import Ground
 
 LOOPS: dict[str, Callable[[], Any]] = {"asyncio": lambda: None, "uvloop": bootstrap.loop_factory}
 SESSIONS = 50
-_TIMES = 3
 _WARM_UP = 2000
 
 
@@ -80,7 +79,7 @@ def measure(ground: Ground) -> dict[str, Any]:
 
 def _measured(ground: Ground, loop: str) -> dict[str, float]:
     words = ["-m", "tests.benchmarks.client_alone", ground.sink.url, "--loop", loop, "--mails", str(ground.sizes.mails)]
-    runs = [json.loads(processes.run([sys.executable, *words]).output) for _ in range(_TIMES)]
+    runs = [json.loads(processes.run([sys.executable, *words]).output) for _ in range(ground.sizes.pairs)]
     return {name: round(median(run[name] for run in runs), 1) for name in runs[0]}
 
 

@@ -27,7 +27,7 @@ class Sizes:
 
     Attributes:
         mails: of a mailing that is sent; a third of it for large messages.
-        pairs: how often ours and smtp-source take turns.
+        pairs: how often ours and smtp-source take turns, and how often each event loop carries the same mails.
         accepted, accepted_times: recipients of a mailing that is only accepted, and how often.
         largest: recipients of the submit whose memory is measured.
         suppressed: entries of the suppression table.
