@@ -161,7 +161,9 @@ class Session:
         """A block of a large body has left: the next may follow, or the dot."""
         try:
             speaker = self._speaker
-            if speaker.leaving is not None:
+            if speaker.leaving is not None and self._connection.parser.midway:
+                self._unasked()
+            elif speaker.leaving is not None:
                 if speaker.send_blocks(speaker.leaving, self._at_desk):
                     self._go_on()
                 else:
