@@ -28,11 +28,15 @@ class LargeBody:
         return max(0.0, self._deadline - self._connection.time())
 
     def go_on(self) -> bool:
-        """Send blocks until one has to wait; the connection tells when it has left. True when all has."""
+        """Send blocks until one has to wait; the connection tells when it has left. True when all has, and the relay is silent:
+        what it says before the dot must not be taken for its reply."""
         while self._rest:
             block, self._rest = self._rest[:BLOCK_BYTES], self._rest[BLOCK_BYTES:]
             self._connection.send(block)
             if not self._connection.drained:
                 self._connection.tell_when_drained()
                 return False
-        return True
+        if self._connection.quiet:
+            return True
+        self._connection.tell_soon()
+        return False

@@ -88,6 +88,11 @@ class Connection(asyncio.Protocol):
         else:
             self._loop.call_soon(self.tell_when_drained)
 
+    def tell_soon(self) -> None:
+        """Call `listener.drained` when what has come meanwhile has been read; never if the connection is lost."""
+        if self.open and not self.transport.is_closing():
+            self._loop.call_soon(self.tell_when_drained)
+
     @property
     def quiet(self) -> bool:
         """Whether the relay has sent nothing, not even its end, that we have not read: asked of the system itself, because
