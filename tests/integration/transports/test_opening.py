@@ -94,6 +94,15 @@ async def refuses_starttls(peer: Peer) -> None:
     await peer.accept_rest()
 
 
+async def offers_starttls_in_vain(peer: Peer) -> None:
+    await peer.say(b"220 tls.example\r\n")
+    await peer.hear("EHLO")
+    await peer.say(b"250-tls.example\r\n250 STARTTLS\r\n")
+    await peer.hear("MAIL")
+    await peer.say(b"250 2.1.0 ok\r\n")
+    await peer.accept_rest()
+
+
 async def fails_the_handshake(peer: Peer) -> None:
     await offers_starttls(peer)
     await peer.say(b"220 go ahead\r\n")
@@ -124,7 +133,7 @@ async def test_where_encryption_is_a_must_nothing_is_sent_without_it(script: Scr
 @in_event_loop
 async def test_an_opportunity_that_comes_to_nothing_leaves_mail_in_the_clear(script: Script, connections: int):
     """After a failed handshake over a new connection: nothing is known of the old one any more."""
-    async with hostile(script, well_behaved) as relay:
+    async with hostile(script, offers_starttls_in_vain) as relay:
         feed = BookFeed(letters(2))
 
         await carry(trusting(relay, tls=Tls.OPPORTUNISTIC), feed)
@@ -167,13 +176,7 @@ async def test_a_relay_that_cannot_prove_who_it_is_gets_no_mail_where_it_must(ho
 
 @in_event_loop
 async def test_tls_that_is_off_is_not_begun_though_it_is_offered():
-    async def script(peer: Peer) -> None:
-        await peer.say(b"220 tls.example\r\n")
-        await peer.hear("EHLO")
-        await peer.say(b"250-tls.example\r\n250 STARTTLS\r\n")
-        await peer.accept_rest()
-
-    async with hostile(script) as relay:
+    async with hostile(offers_starttls_in_vain) as relay:
         feed = BookFeed(letters(1))
 
         await carry(trusting(relay, tls=Tls.OFF), feed)
