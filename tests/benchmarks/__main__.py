@@ -22,7 +22,8 @@ Examples:
   ./run bench                                 everything, in about ten minutes
   ./run bench --quick                         a smaller run, in about a minute
   ./run bench --only sending --mails 20000    one part of it
-  ./run bench --json bench.json --markdown docs/performance.md
+  ./run bench --json bench.json
+  ./run bench --from bench.json --markdown docs/performance.md
   ./run bench --against django-post_office,smtplib,smtp-source
 \b
 Parts: rendering, client, sending, first, accept, largest, scale.
@@ -74,6 +75,9 @@ class Names(click.ParamType):
 @click.option(
     "--peer-mails", type=click.IntRange(1), default=10_000, show_default=True, help="Mails of such a run; smtp-source gets more."
 )
+@click.option(
+    "--from", "former", type=click.Path(dir_okay=False, exists=True, path_type=Path), help="Instead: what `--json` wrote before."
+)
 @click.option("--json", "target", type=click.Path(dir_okay=False, path_type=Path), help="Write the figures here as well.")
 @click.option(
     "--markdown", "page", type=click.Path(dir_okay=False, exists=True, path_type=Path), help="Put the tables into this page."
@@ -89,19 +93,20 @@ def main(
     against: tuple[str, ...] | None,
     runs: int,
     peer_mails: int,
+    former: Path | None,
     target: Path | None,
     page: Path | None,
 ) -> None:
     """Measure mailq on this machine, with database, broker and relay on it: rates, CPU per mail, memory, and what was asked for."""
     sizes = _sizes(QUICK if quick else Sizes(), mails=mails, accepted=accepted, largest=largest, scale=scale)
     parts = only or tuple(name for name in PARTS if name != "scale" or sizes.scale)
-    steps = len(against) * (runs + 1) if against else len(parts)
-    with in_a_sentence(), progress.shown(steps) as say, grounds.prepared(sizes) as ground:
-        document = {"machine": machine.describe(ground)}
-        if against:
-            document |= comparison.compare(ground, against, runs=runs, mails=peer_mails, say=say)
+    with in_a_sentence():
+        if former:
+            document = json.loads(former.read_text(encoding="utf-8"))
+        elif against:
+            document = beside(against, sizes, runs=runs, mails=peer_mails)
         else:
-            document |= measure(ground, parts, say)
+            document = measured(parts, sizes)
     report.show(document)
     if target:
         target.write_text(json.dumps(document, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
@@ -124,16 +129,23 @@ def _sizes(sizes: Sizes, **given: int | None) -> Sizes:
     return replace(sizes, **{name: value for name, value in given.items() if value is not None})
 
 
-def measure(ground: Ground, parts: Sequence[str], say: progress.Say) -> dict[str, Any]:
+def beside(names: Sequence[str], sizes: Sizes, *, runs: int, mails: int) -> dict[str, Any]:
+    """Measure ours and these peers in turns; the figures as the JSON file has them."""
+    with progress.shown(len(names) * (runs + 1)) as say, grounds.prepared(sizes) as ground:
+        return {"machine": machine.describe(ground)} | comparison.compare(ground, names, runs=runs, mails=mails, say=say)
+
+
+def measured(parts: Sequence[str], sizes: Sizes) -> dict[str, Any]:
     """Measure these parts, one after the other; the figures as the JSON file has them."""
-    document: dict[str, Any] = {}
-    for part in parts:
-        words, of_part = PARTS[part]
-        say(words)
-        try:
-            document = figures.merged(document, of_part(ground))
-        except Exception as error:  # noqa: BLE001 - the figures of the other parts took minutes and count all the same
-            document.setdefault("failed", {})[part] = f"{type(error).__name__}: {error}"
+    with progress.shown(len(parts)) as say, grounds.prepared(sizes) as ground:
+        document: dict[str, Any] = {"machine": machine.describe(ground)}
+        for part in parts:
+            words, measure = PARTS[part]
+            say(words)
+            try:
+                document = figures.merged(document, measure(ground))
+            except Exception as error:  # noqa: BLE001 - the figures of the other parts took minutes and count all the same
+                document.setdefault("failed", {})[part] = f"{type(error).__name__}: {error}"
     return document | {"figures": {each.target.name: each.as_mapping() for each in figures.of(document)}}
 
 

@@ -29,7 +29,7 @@ CONTENT = _content(_PARAGRAPH * 3)
 
 CONTENTS = {
     "plain": CONTENT,
-    "large": _content((_PARAGRAPH * 2 + _NEWS * 4 + "\n") * 7),
+    "large": _content((_PARAGRAPH * 2 + _NEWS * 4 + "\n") * 7 + _NEWS),
     "control flow": _content(
         _PARAGRAPH * 2 + "{% if city == 'Porto' %}Free delivery in {{ city }}! {% else %}Delivered to {{ city }}. {% endif %}"
         "{% for day in ['Friday', 'Saturday', 'Sunday'] %}{{ day }}: open until 20:00. {% endfor %}",

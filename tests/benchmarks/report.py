@@ -25,7 +25,9 @@ _COSTS = {"load_us": "loading, PostgreSQL", "postgres_us": "sending, PostgreSQL"
 
 
 def show(document: Mapping[str, Any]) -> None:
-    """Print what was measured."""
+    """Print what was measured, and on what."""
+    if "machine" in document:
+        _print("The machine", ("what", "this run"), list(document["machine"].items()))
     if "end_to_end" in document or "accept" in document:
         _print("What was asked for", _COLUMNS, [_row(each) for each in figures.of(document)])
     for title, columns, rows in _details(document):
@@ -56,7 +58,7 @@ def sections(document: Mapping[str, Any]) -> dict[str, str]:
     for title, columns, rows in _details(document):
         found[_mark(title)] = _markdown(columns, rows)
     if "against" in document:
-        found["peers"] += "".join(f"\n- **{name}** {each['does']}." for name, each in document["against"].items()) + "\n"
+        found["peers"] += "".join(f"\n- **{name}**: {each['does']}." for name, each in document["against"].items()) + "\n"
     return found
 
 
@@ -180,7 +182,8 @@ def _servers(sent: Mapping[str, Any]) -> tuple[tuple[str, ...], Rows]:
 
 def _print(title: str, columns: Sequence[str], rows: Rows) -> None:
     table = Table(*columns, title=title, box=box.SIMPLE, title_justify="left", title_style="bold")
-    for column in table.columns[1:5]:
+    # Names on the left, then numbers; a table of two columns has words in both.
+    for column in table.columns[1:5] if len(columns) > 2 else ():
         column.justify = "right"
     for row in rows:
         table.add_row(*row)
