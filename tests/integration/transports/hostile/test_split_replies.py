@@ -10,7 +10,7 @@ from mailq.core.outcome import Accepted, Fault, Rejected, Reply, Stage
 from tests.support.asynchronous import in_event_loop
 from tests.support.feeds import letters
 from tests.support.hostile import LOCK_STEP, Peer, well_behaved
-from tests.support.trials import code_by_smtplib, code_of, trial
+from tests.support.trials import DEADLINES, SHORT, code_by_smtplib, code_of, trial
 
 LETTERS = 5
 
@@ -93,9 +93,42 @@ async def test_a_long_reply_is_cut_where_the_books_keep_it():
     assert code == 250
 
 
+@in_event_loop
+async def test_one_unusual_reply_in_the_usual_group_is_not_overlooked():
+    """The replies to a dot and to the envelope behind it are read in one glance when they are the usual ones."""
+
+    async def ended(place: int, line: bytes, size_bytes: int) -> tuple[object, ...]:
+        group = [b"250 taken\r\n", b"250 ok\r\n", b"250 ok\r\n", b"354 go\r\n"]
+        group[place] = line
+
+        async def script(peer: Peer) -> None:
+            await peer.until(Stage.DOT)
+            await peer.hear_all("MAIL", "RCPT", "DATA")
+            if group[0].startswith(b"2"):
+                peer.keep()
+            await peer.drip(b"".join(group), size_bytes)
+            await peer.stall()
+
+        ending = await trial(script, stock=letters(2), **dict.fromkeys(DEADLINES.values(), SHORT))
+        return ending.outcomes, ending.given_back
+
+    lines = [b"%d x\r\n" % code for code in (200, 251, 299, 354, 399, 421, 450, 550)] + [
+        b"250-x\r\n250 y\r\n",
+        b"550-x\r\n",
+        b"x\r\n",
+    ]
+    cases = [(place, line) for place in range(4) for line in lines]
+    whole = await asyncio.gather(*(ended(*case, 1000) for case in cases))
+    pieces = await asyncio.gather(*(ended(*case, 3) for case in cases))
+
+    for case, in_one, in_many in zip(cases, whole, pieces, strict=True):
+        assert in_one == in_many, case
+    assert whole[cases.index((0, b"550 x\r\n"))][0][1] == Rejected(Reply(Stage.DOT, 550, "x"), Fault.POLICY)
+
+
 texts = st.binary(max_size=30).map(lambda text: text.replace(b"\n", b" ").replace(b"\r", b" ")) | st.just(b"x" * 600)
 replies = {
-    word: st.tuples(st.sampled_from(codes), texts, st.sampled_from([b"", b"%d-and\r\n"]))
+    word: st.tuples(st.sampled_from(codes), texts, st.sampled_from([b"", b"", b"", b"%d-and\r\n"]))
     for word, codes in {
         "path": [250, 250, 250, 251, 299],
         "data": [354, 354, 354, 399],
