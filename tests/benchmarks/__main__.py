@@ -20,7 +20,7 @@ Measure = Callable[[Ground], dict[str, Any]]
 EXAMPLES = """\b
 Examples:
   ./run bench                                 everything, in about ten minutes
-  ./run bench --quick                         a smaller run, in about a minute
+  ./run bench --quick                         a smaller run, in a minute or two
   ./run bench --only sending --mails 20000    one part of it
   ./run bench --json bench.json
   ./run bench --from bench.json --markdown docs/performance.md
