@@ -30,6 +30,7 @@ class LargeBody:
     def go_on(self) -> bool:
         """Send blocks until one has to wait; the connection tells when it has left. True when all has, and the relay is silent:
         what it says before the dot must not be taken for its reply."""
+        self._connection.watch_buffer(closely=True)
         while self._rest:
             block, self._rest = self._rest[:BLOCK_BYTES], self._rest[BLOCK_BYTES:]
             self._connection.send(block)
@@ -37,6 +38,7 @@ class LargeBody:
                 self._connection.tell_when_drained()
                 return False
         if self._connection.quiet:
+            self._connection.watch_buffer(closely=False)
             return True
         self._connection.tell_soon()
         return False

@@ -65,8 +65,11 @@ class Connection(asyncio.Protocol):
         """Go on over another transport: TLS was put on top of the first."""
         self._transport = transport
         self.parser = ReplyParser()
-        # So that `resume_writing` means that the buffer has run empty.
-        transport.set_write_buffer_limits(high=0)
+
+    def watch_buffer(self, *, closely: bool) -> None:
+        """Whether `drained` is told of the last byte. Otherwise uvloop may gather what all sessions write in a turn, and write it
+        when all have read: two thirds of the price."""
+        self.transport.set_write_buffer_limits(high=0 if closely else None)
 
     @property
     def drained(self) -> bool:
