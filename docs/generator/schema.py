@@ -18,10 +18,10 @@ _INTRODUCTION = (
         "       num_profiles = num_pending + num_deferred + num_sent + num_errors + num_skipped + num_in_doubt AS balanced\n"
         "  FROM mailing JOIN mailing_books AS books ON books.mailing_id = mailing.id;",
     ),
-    "What an address got, and with what reply; `lower` on both sides uses the index:",
+    "What an address got, and with what reply, in whatever case it is written; the key is what the index is over:",
     markdown.fenced(
         "sql",
-        "SELECT * FROM contact_history WHERE lower(address) = lower('jo@example.org') ORDER BY settled_at DESC NULLS FIRST;",
+        "SELECT * FROM contact_history WHERE address_key = address_key('jo@example.org') ORDER BY settled_at DESC NULLS FIRST;",
     ),
 )
 
@@ -46,7 +46,7 @@ _VIEWS = (
     ),
     (
         "`contact_history`: every delivery by `address` with the public id of its `mailing` and that mailing's `name`, `seq`, `state`, "
-        "`settled_at`, `attempts`, `relay`, `reply`, `skip` and `doubt`."
+        "`settled_at`, `attempts`, `relay`, `reply`, `skip`, `doubt` and `address_key`."
     ),
 )
 

@@ -1,14 +1,19 @@
 """What `mailing submit --dry-run` shows."""
 
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from email import message_from_bytes, policy
 from typing import TYPE_CHECKING
 
+from mailq.cli import parts
 from mailq.cli.terminal import clean, print_json, print_line, say
 
 if TYPE_CHECKING:
+    from mailq.engine.intake.preview import Suppressed
     from mailq.engine.producer import Preview
+    from mailq.settings import Settings
 
-_COUNTS = ("num_records", "num_valid", "num_invalid", "num_duplicates", "num_incomplete")
+_COUNTS = ("num_records", "num_valid", "num_invalid", "num_duplicates", "num_suppressed", "num_incomplete")
 
 
 def print_preview(found: "Preview", *, as_json: bool) -> None:
@@ -31,10 +36,31 @@ def print_preview(found: "Preview", *, as_json: bool) -> None:
         raise SystemExit(65)
 
 
+@contextmanager
+def asking(chosen: "Settings", organization: str) -> "Iterator[Suppressed | None]":
+    """The suppressions of an organization, to be asked; None where no database is set. A dry run does without one."""
+    from mailq.store import suppressions
+
+    if chosen.database_url is None:
+        yield None
+        return
+    with parts.opened(chosen, checked=True) as database:
+        with database.begin() as tx:
+            owner = suppressions.organization_id(tx, organization)
+
+        def suppressed(addresses: Collection[str]) -> Collection[str]:
+            with database.begin() as tx:
+                return suppressions.of(tx, owner, addresses)
+
+        yield suppressed
+
+
 def _print_for_people(found: "Preview") -> None:
     least = "" if found.duplicates_exact else "at least "
     print_line(f"{found.num_records:,} records: {found.num_valid:,} recipients would get a mail,")
     print_line(f"  {found.num_invalid:,} are invalid, {least}{found.num_duplicates:,} duplicates would be skipped,")
+    if found.num_suppressed is not None:
+        print_line(f"  {found.num_suppressed:,} are suppressed and would be skipped,")
     print_line(f"  {found.num_incomplete:,} lack a variable and would end as errors")
     for fault in found.faults:
         print_line(clean(f"  line {fault.line}: {fault.reason}"))

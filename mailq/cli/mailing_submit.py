@@ -11,7 +11,7 @@ import click
 
 from mailq.cli import parts, progress
 from mailq.cli.content_file import body, read_content
-from mailq.cli.dry_run import print_preview
+from mailq.cli.dry_run import asking, print_preview
 from mailq.cli.options import CONTEXT, Moment, Words, examples, json_option
 from mailq.cli.rendering import books_lines
 from mailq.cli.terminal import print_json, print_line, say
@@ -106,7 +106,8 @@ def submit(
     )
     with open_source(file, address_column=address_column) as source:
         if dry_run:
-            print_preview(preview(order, source), as_json=as_json)
+            with asking(chosen, order.organization) as suppressed:
+                print_preview(preview(order, source, suppressed=suppressed), as_json=as_json)
             return
         with parts.opened(chosen, checked=True) as database:
             submitted = load_order(database, order, source)

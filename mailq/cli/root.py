@@ -19,6 +19,7 @@ COMMANDS = {
     "prove": Entry("mailq.cli.prove:prove", "Inflict faults on a real stack and compare the books with the relay's."),
     "mailing": Entry("mailq.cli.mailing:mailing", "Submit, watch and steer mailings."),
     "doubt": Entry("mailq.cli.doubt:doubt", "List and resolve mails that may have been sent or not."),
+    "suppression": Entry("mailq.cli.suppression:suppression", "See and change which addresses must not be mailed."),
     "history": Entry("mailq.cli.history:history", "Show every mail that one address got or did not get."),
     "worker": Entry("mailq.cli.worker:worker", "Start a worker server."),
     "server": Entry("mailq.cli.server:server", "See and steer worker servers."),

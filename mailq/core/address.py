@@ -20,6 +20,12 @@ _ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
 _LABEL = r"(?=[A-Za-z0-9-]{1,63}(?:\.|\Z))[A-Za-z0-9]+(?:-[A-Za-z0-9]+)*"
 _RESERVED = "|".join(sorted({re.escape(name.rpartition(".")[2]) for name in SPECIAL_USE_DOMAIN_NAMES}))
 _PLAIN = re.compile(rf"(?=[^@]{{1,64}}@){_ATOM}(?:\.{_ATOM})*@(?:{_LABEL}\.)+(?!(?i:{_RESERVED})\Z)[A-Za-z]{{2,63}}\Z", re.ASCII)
+# The same for many addresses, each on a line, in lower case and so short that no part of them can be too long; nothing backtracks.
+_SHORT = 64
+_ATOMS = r"[a-z0-9!#$%&'*+/=?^_`{|}~-]++"
+_LINES = re.compile(
+    rf"^{_ATOMS}(?:\.{_ATOMS})*+@(?:[a-z0-9]++(?:-[a-z0-9]++)*+\.)+(?!(?:{_RESERVED})$)[a-z]{{2,}}+$", re.ASCII | re.MULTILINE
+)
 _NEVER = re.compile(r"[\x00-\x20\x7f<>]")
 _ANY_CASE = frozenset(CASE_INSENSITIVE_MAILBOX_NAMES)
 
@@ -64,6 +70,14 @@ def normalise(address: str) -> Address:
     if len(text) <= MAX_OCTETS and _PLAIN.match(text):
         return Address(text if text.islower() else _lower_what_has_no_case(text))
     return _normalise_carefully(text)
+
+
+def all_normal(addresses: list[str]) -> bool:
+    """Whether every one is an address that `normalise` leaves as it is; False says nothing.
+
+    A search over all of them costs a third of one for each.
+    """
+    return max(map(len, addresses), default=0) <= _SHORT and _LINES.findall("\n".join(addresses)) == addresses
 
 
 def _lower_what_has_no_case(text: str) -> str:

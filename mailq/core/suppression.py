@@ -1,8 +1,6 @@
-"""Suppressions: the addresses an organization must not mail, why, and what the books say about a recipient passed over for one."""
+"""Suppressions: the addresses that an organization must not mail, and why."""
 
-from collections.abc import Mapping
 from enum import StrEnum
-from types import MappingProxyType
 
 
 class Reason(StrEnum):
@@ -17,6 +15,3 @@ class Reason(StrEnum):
     MANUAL = "manual"
     """An operator decided so; the note may say why."""
 
-
-IN_THE_BOOKS: Mapping[Reason, str] = MappingProxyType({reason: f"suppressed: {reason}" for reason in Reason})
-"""The `reply` of a delivery that was skipped for a suppression."""

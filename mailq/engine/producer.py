@@ -6,6 +6,7 @@ the number of records loaded so far, so a load that dies is continued where it s
 
 import secrets
 import time
+from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -21,7 +22,7 @@ from mailq.engine.intake.order import MailingOrder, require_variables
 from mailq.engine.intake.preview import Preview, preview
 from mailq.engine.intake.source import Source
 from mailq.errors import Conflict
-from mailq.store import mailings, recipients
+from mailq.store import mailings, recipients, sealing
 from mailq.store.database import Database
 from mailq.store.mailings import Draft, Mailing
 
@@ -31,6 +32,9 @@ log = telemetry.logger(__name__)
 
 PATIENCE = timedelta(minutes=5)
 """How long another process that loads the same mailing may show no progress before we give up waiting for it."""
+
+WRITERS = 2
+"""Chunks on their way to the database at once. Its server works on each in a process of its own, and takes longer than we do."""
 
 _LOOK_EVERY_S = 0.2
 
@@ -197,46 +201,60 @@ class _Place:
 
 
 def _load(database: Database, mailing: Mailing, source: Source, progress: Report | None) -> None:
-    """Store the records behind those that are loaded. While one chunk is on its way to the database, the next is made."""
+    """Store the records behind those that are loaded. While chunks are on their way to the database, the next one is made."""
     with database.begin() as tx:
         place = _Place(mailing.num_loaded, recipients.last_batch_number(tx, mailing.id) + 1)
-    with ThreadPoolExecutor(1, "load") as writer:
-        under_way: Future[None] | None = None
-        for chunk in cut(source.records(skip=mailing.num_loaded), batch_size=mailing.batch_size):
-            if under_way is not None:
-                under_way.result()
-            if progress is not None:
-                at = source.position
-                progress(Progress(place.num_loaded, at.bytes_read, at.total_bytes))
-            under_way = writer.submit(_store, database, mailing, chunk, place)
+    told = progress or _nobody
+    under_way: deque[tuple[Future[None], _Place]] = deque()
+    stored, before = place, None
+    with ThreadPoolExecutor(WRITERS, "load") as writers:
+        chunks = cut(source.parts(mailing.num_loaded), batch_size=mailing.batch_size, first_seq=place.num_loaded + 1)
+        for chunk in chunks:
+            if len(under_way) == WRITERS:
+                stored = _await(under_way)
+            told(Progress(stored.num_loaded, source.position.bytes_read, source.position.total_bytes))
+            before = writers.submit(_store, database, mailing, chunk, place, before)
             place = place.behind(chunk)
-        if under_way is not None:
-            under_way.result()
-    if progress is not None:
-        progress(Progress(place.num_loaded, source.position.total_bytes, source.position.total_bytes))
+            under_way.append((before, place))
+        while under_way:
+            stored = _await(under_way)
+    told(Progress(stored.num_loaded, source.position.total_bytes, source.position.total_bytes))
 
 
-def _store(database: Database, mailing: Mailing, chunk: Chunk, place: _Place) -> None:
+def _nobody(_: Progress) -> None:
+    """Hears how far a load is, where nobody else wants to."""
+
+
+def _await(under_way: deque[tuple[Future[None], _Place]]) -> _Place:
+    """Wait for the oldest chunk under way; what is stored then. Its error ends the reading too."""
+    chunk, behind = under_way.popleft()
+    chunk.result()
+    return behind
+
+
+def _store(database: Database, mailing: Mailing, chunk: Chunk, place: _Place, before: Future[None] | None) -> None:
+    """Store a chunk. Chunks may be on their way side by side, but are committed one after the other, and none behind one that failed."""
     with database.begin() as tx:
-        after = place.behind(chunk)
-        if not mailings.note_loaded(tx, mailing.id, before=place.num_loaded, after=after.num_loaded):
+        recipients.add_batches(tx, mailing.id, chunk.loads, number=place.number)
+        if before is not None:
+            before.result()
+        if not mailings.note_loaded(tx, mailing.id, before=place.num_loaded, after=place.behind(chunk).num_loaded):
             now = mailings.get(tx, mailing.id)
             reason = "another process loads it as well" if now.state is State.LOADING else f"somebody has {now.state} it"
             raise Conflict(f"mailing {mailing.public_id} is no longer ours to load: {reason}")
-        recipients.add_batches(tx, mailing.id, chunk.loads, number=place.number, first_seq=place.num_loaded + 1)
 
 
 def _seal(database: Database, mailing_id: int) -> Mailing:
-    """Close the load in one transaction: duplicates are skipped, and the mailing may be sent from now on."""
+    """Close the load in one transaction: suppressed and repeated addresses are skipped, and the mailing may be sent from now on."""
     with database.begin() as tx:
         mailing = mailings.get(tx, mailing_id, lock=True)
         if mailing.state is not State.LOADING:
             raise Conflict(f"mailing {mailing.public_id} was {mailing.state} while it was loaded")
-        num_duplicates = recipients.mark_duplicates(tx, mailing_id)
+        passed_over = sealing.pass_over(tx, mailing_id, num_loaded=mailing.num_loaded)
         left = recipients.finish_empty_batches(tx, mailing_id)
         scheduled = left and mailing.scheduled_at is not None
         sealed = mailings.step(tx, mailing_id, State.SCHEDULED if scheduled else State.RUNNING)
         if not left:
             sealed = mailings.step(tx, mailing_id, State.FINISHED)
-    log.info("mailing.sealed", mailing=sealed.public_id, num_profiles=mailing.num_loaded, num_duplicates=num_duplicates)
+    log.info("mailing.sealed", mailing=sealed.public_id, num_profiles=mailing.num_loaded, **passed_over._asdict())
     return sealed

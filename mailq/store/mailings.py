@@ -216,7 +216,7 @@ def step(tx: Connection, mailing_id: int, to: State, *, now: datetime | None = N
 def note_loaded(tx: Connection, mailing_id: int, *, before: int, after: int) -> bool:
     """Count records as loaded; False if the mailing is no longer loading, or somebody else has loaded since.
 
-    First statement of a chunk's transaction: it locks the row against a cancel and against a second loader.
+    In the transaction of a chunk: whoever has cancelled the mailing, or has loaded it as well, keeps the chunk from being stored.
     """
     expected = (mailing.c.id == mailing_id, mailing.c.state == State.LOADING, mailing.c.num_loaded == before)
     return tx.execute(update(mailing).where(*expected).values(num_loaded=after)).rowcount == 1

@@ -1,60 +1,86 @@
-"""Recipients on their way into the ledger, and out of it again: loading, duplicates, skipping the rest, dropping."""
+"""Recipients on their way into the ledger, and out of it again: loading, skipping the rest, dropping."""
 
 import io
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import psycopg2
-from sqlalchemy import Connection, and_, delete, func, insert, select, text, update
+from sqlalchemy import Connection, and_, delete, func, insert, select, update
+from sqlalchemy.exc import IntegrityError
 
 from mailq.core.batch import State as BatchState
 from mailq.core.delivery import Skip
 from mailq.core.delivery import State as DeliveryState
-from mailq.errors import BadInput, Unavailable
+from mailq.errors import BadInput, Conflict, Unavailable
 from mailq.store import partitions
 from mailq.store.tables import batch, delivery, mailing
 
-# Into the partition itself: routing every row through the parent costs a quarter of the server's time.
-_COPY = "COPY {partition} (mailing_id, batch_id, seq, address, variables, state, skip, reply, settled_at) FROM STDIN"
-_COPY_BLOCK = 1 << 18
+# Into the partition itself: routing every row through the parent costs a quarter of the server's time. What is pending is left to
+# the defaults, so that nothing is sent and read that is the same in every row.
+_COPY_PENDING = "COPY {partition} (mailing_id, batch_id, seq, address, variables) FROM STDIN"
+_COPY_SKIPPED = "COPY {partition} (mailing_id, batch_id, seq, address, state, skip, reply, settled_at) FROM STDIN"
+# Large, because for each block the writer waits until whoever parses lets go of Python's lock.
+_COPY_BLOCK = 1 << 20
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Load:
-    """The deliveries of one new batch.
+    """The deliveries of one new batch, with seqs from `first_seq` without a gap.
 
     Attributes:
-        rows: one for each delivery, in the order of their seqs, as `pending_row` and `skipped_row` make them.
-        num_skipped: how many of them are skipped.
+        pending: those to be sent, as `pending_row` makes them.
+        skipped: those that get no mail, as `skipped_row` makes them.
     """
 
-    rows: Sequence[str]
-    num_skipped: int
+    first_seq: int
+    pending: list[str] = field(default_factory=list)
+    skipped: list[str] = field(default_factory=list)
+    num_chars: int = 0
+
+    @property
+    def num_profiles(self) -> int:
+        """How many deliveries."""
+        return len(self.pending) + len(self.skipped)
+
+    @property
+    def next_seq(self) -> int:
+        """The seq behind them."""
+        return self.first_seq + self.num_profiles
+
+    def add_pending(self, rows: Sequence[str]) -> None:
+        """Add deliveries to be sent."""
+        self.pending += rows
+        self.num_chars += sum(map(len, rows))
+
+    def add_skipped(self, row: str) -> None:
+        """Add one that gets no mail."""
+        self.skipped.append(row)
+        self.num_chars += len(row)
 
 
 _ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r", "\0": None})
-_PENDING = "\tpending\t\\N\t\\N\t\\N\n"
 _MAX_ADDRESS = 320
 
 
-def pending_row(address: str, variables_json: str) -> str:
+def pending_row(seq: int | str, address: str, variables_json: str) -> str:
     """A delivery to be sent, as COPY's text format has it.
 
     Args:
+        seq: its number; a placeholder in a template.
         address: in its normal form, and so without tabs or newlines.
         variables_json: JSON as a standard encoder writes it: control characters escaped.
     """
     if "\\" in variables_json:
         variables_json = variables_json.replace("\\", "\\\\")
-    return f"{address}\t{variables_json}{_PENDING}"
+    return f"{seq}\t{address}\t{variables_json}"
 
 
-def skipped_row(address: str, skip: Skip, reason: str) -> str:
+def skipped_row(seq: int, address: str, skip: Skip, reason: str) -> str:
     """A recipient that gets no mail, with the address as it was given (cut to 320 characters) and the reason."""
     shown = _storable(address[:_MAX_ADDRESS]).translate(_ESCAPES)
-    return f"{shown}\t{{}}\tskipped\t{skip}\t{_storable(reason).translate(_ESCAPES)}\tnow\n"
+    return f"{seq}\t{shown}\tskipped\t{skip}\t{_storable(reason).translate(_ESCAPES)}\tnow"
 
 
 def _storable(text: str) -> str:
@@ -68,71 +94,46 @@ def last_batch_number(tx: Connection, mailing_id: int) -> int:
     )
 
 
-def add_batches(tx: Connection, mailing_id: int, loads: Sequence[Load], *, number: int, first_seq: int) -> None:
-    """Store new batches with their deliveries; the first one gets this number and this first seq.
+def add_batches(tx: Connection, mailing_id: int, loads: Sequence[Load], *, number: int) -> None:
+    """Store new batches with their deliveries; the first one gets this number.
 
     Raises:
+        Conflict: another process has stored batches of these numbers.
         BadInput: PostgreSQL refuses a value.
         Unavailable: the database went away, or its disk is full.
     """
-    body = io.StringIO()
-    seq = first_seq
-    for batch_id, load in zip(_insert_batches(tx, mailing_id, loads, number, first_seq), loads, strict=True):
-        prefix = f"{mailing_id}\t{batch_id}\t"
-        body.writelines([f"{prefix}{place}\t{row}" for place, row in enumerate(load.rows, seq)])
-        seq += len(load.rows)
-    with _told_in_words(), _driver(tx).cursor() as cursor:
-        copy = _COPY.format(partition=partitions.name_of(mailing_id >> 40))
-        cursor.copy_expert(copy, io.BytesIO(body.getvalue().encode()), _COPY_BLOCK)
+    with told_in_words():
+        prefixes = [f"{mailing_id}\t{batch_id}\t" for batch_id in _insert_batches(tx, mailing_id, loads, number)]
+        _copy(tx, mailing_id, _COPY_PENDING, [(prefix, load.pending) for prefix, load in zip(prefixes, loads, strict=True)])
+        _copy(tx, mailing_id, _COPY_SKIPPED, [(prefix, load.skipped) for prefix, load in zip(prefixes, loads, strict=True)])
 
 
-def _insert_batches(tx: Connection, mailing_id: int, loads: Sequence[Load], number: int, first_seq: int) -> list[int]:
-    rows = []
-    for load in loads:
-        last_seq = first_seq + len(load.rows) - 1
-        rows.append(
-            {
-                "mailing_id": mailing_id,
-                "number": number,
-                "first_seq": first_seq,
-                "last_seq": last_seq,
-                "watermark": first_seq - 1,
-                "num_profiles": len(load.rows),
-                "num_skipped": load.num_skipped,
-            }
-        )
-        number, first_seq = number + 1, last_seq + 1
+def _copy(tx: Connection, mailing_id: int, statement: str, prefixed: Sequence[tuple[str, Sequence[str]]]) -> None:
+    lines = [prefix + f"\n{prefix}".join(rows) + "\n" for prefix, rows in prefixed if rows]
+    if lines:
+        copy_text(tx, statement.format(partition=partitions.name_of(mailing_id >> 40)), "".join(lines))
+
+
+def copy_text(tx: Connection, statement: str, lines: str) -> None:
+    """Send lines of COPY's text format; within `told_in_words`."""
+    with _driver(tx).cursor() as cursor:
+        cursor.copy_expert(statement, io.BytesIO(lines.encode()), _COPY_BLOCK)
+
+
+def _insert_batches(tx: Connection, mailing_id: int, loads: Sequence[Load], number: int) -> list[int]:
+    rows = [
+        {
+            "mailing_id": mailing_id,
+            "number": place,
+            "first_seq": load.first_seq,
+            "last_seq": load.next_seq - 1,
+            "watermark": load.first_seq - 1,
+            "num_profiles": load.num_profiles,
+            "num_skipped": len(load.skipped),
+        }
+        for place, load in enumerate(loads, number)
+    ]
     return list(tx.execute(insert(batch).returning(batch.c.id, sort_by_parameter_order=True), rows).scalars())
-
-
-# Of equal addresses the first one stays. The counters of the batches follow in the same statement.
-# COLLATE "C" sorts by bytes, which is all that equality needs.
-_MARK_DUPLICATES = text("""
-WITH same AS (
-    SELECT seq, min(seq) OVER (PARTITION BY lower(address) COLLATE "C") AS first_seq FROM delivery
-     WHERE mailing_id = :mailing_id AND state = 'pending'),
-marked AS (
-    UPDATE delivery SET state = 'skipped', skip = 'duplicate', settled_at = now(), reply = 'same address as recipient ' || same.first_seq
-      FROM same
-     WHERE same.seq > same.first_seq AND delivery.mailing_id = :mailing_id AND delivery.seq = same.seq
-    RETURNING delivery.batch_id),
-counted AS (SELECT batch_id, count(*) AS number FROM marked GROUP BY batch_id)
-UPDATE batch SET num_skipped = num_skipped + counted.number FROM counted
- WHERE batch.mailing_id = :mailing_id AND batch.id = counted.batch_id
-RETURNING counted.number
-""")
-
-
-def mark_duplicates(tx: Connection, mailing_id: int) -> int:
-    """Skip every further delivery to an address of a mailing that is still loading; how many.
-
-    May take longer than other statements, and sorts as many addresses as there are: the limits of its transaction are raised.
-    """
-    tx.execute(text("SET LOCAL statement_timeout = 0"))
-    tx.execute(text("SET LOCAL work_mem = '64MB'"))
-    # Nobody has analysed the new rows yet: believing that there are few, the planner would loop over them for each of them.
-    tx.execute(text("SET LOCAL enable_nestloop = off"))
-    return sum(tx.execute(_MARK_DUPLICATES, {"mailing_id": mailing_id}).scalars())
 
 
 def finish_empty_batches(tx: Connection, mailing_id: int) -> int:
@@ -217,10 +218,12 @@ def _driver(tx: Connection) -> Any:
 
 
 @contextmanager
-def _told_in_words() -> Iterator[None]:
+def told_in_words() -> Iterator[None]:
     """COPY goes past SQLAlchemy, and so do its errors."""
     try:
         yield
+    except (IntegrityError, psycopg2.IntegrityError) as error:
+        raise Conflict("another process stores the same batches of this mailing; look how far it is, and submit again") from error
     except psycopg2.errors.DiskFull as error:
         raise Unavailable(f"the database has no room left: {_first_line(error)}") from error
     except (psycopg2.OperationalError, psycopg2.InterfaceError) as error:

@@ -4,6 +4,7 @@ import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import accumulate
 
 from sqlalchemy import Connection, text
 
@@ -56,9 +57,9 @@ def make_mailing(
     )
     made = mailings.create(tx, draft, now=now)
     assert made is not None
-    seqs = iter(range(1, sum(sizes) + 1))
-    loads = [recipients.Load([_row(next(seqs)) for _ in range(size)], num_skipped=0) for size in sizes]
-    recipients.add_batches(tx, made.id, loads, number=1, first_seq=1)
+    firsts = accumulate(sizes, initial=1)
+    loads = [recipients.Load(first, [_row(seq) for seq in range(first, first + size)]) for first, size in zip(firsts, sizes)]  # noqa: B905
+    recipients.add_batches(tx, made.id, loads, number=1)
     for step in (State.RUNNING, state) if state is State.PAUSED else () if state is State.LOADING else (state,):
         mailings.step(tx, made.id, step)
     found = tx.execute(text("SELECT id FROM batch WHERE mailing_id = :id ORDER BY number"), {"id": made.id})
@@ -109,7 +110,7 @@ def recount(tx: Connection, mailing_id: int) -> Books:
 
 
 def _row(seq: int) -> str:
-    return recipients.pending_row(f"r{seq}@example.org", f'{{"name": "Name {seq}"}}')
+    return recipients.pending_row(seq, f"r{seq}@example.org", f'{{"name": "Name {seq}"}}')
 
 
 def books_of(database: Database, made: Made) -> Books:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any, NoReturn, TextIO
 
 from mailq.engine.intake.columns import address_column
-from mailq.engine.intake.record import MAX_FIELD, MAX_LINE, Record, at_fault
+from mailq.engine.intake.record import MAX_FIELD, MAX_LINE, Part, Record, at_fault, in_lists
 
 # jsonb takes neither U+0000 nor half of a surrogate pair; both can only come as escapes.
 _ESCAPE_AT_RISK = re.compile(r"\\u(?:0000|[dD][89a-fA-F])")
@@ -73,8 +73,11 @@ class JsonLines:
         self._chosen = chosen
         self._key: str | None = None
 
-    def records(self) -> Iterator[Record]:
+    def parts(self) -> Iterator[Part]:
         """Every record, in order. Blank lines are no records."""
+        yield from in_lists(self._records())
+
+    def _records(self) -> Iterator[Record]:
         readline = self._stream.readline
         number = 0
         while line := readline(MAX_LINE):

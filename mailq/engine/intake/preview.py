@@ -1,6 +1,6 @@
 """The dry run: everything a submit would find, and the mail that the first recipient would get. Nothing is stored."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -27,7 +27,8 @@ class Preview:
     """What a submit would make of an order.
 
     Attributes:
-        num_valid: recipients that would be sent to, duplicates left out.
+        num_valid: recipients that would be sent to, suppressed and repeated ones left out.
+        num_suppressed: None if nobody could be asked.
         num_duplicates: exact only if `duplicates_exact`; two addresses count as the same if their 64-bit hashes are.
         num_incomplete: those of the valid ones that lack a variable the content needs; they would end as errors.
         faults: the first ones, in the order of the file.
@@ -39,14 +40,29 @@ class Preview:
     num_invalid: int = 0
     num_duplicates: int = 0
     num_incomplete: int = 0
+    num_suppressed: int | None = None
     duplicates_exact: bool = True
     faults: list[Fault] = field(default_factory=list)
     address: str | None = None
     message: bytes | None = None
 
 
-def preview(order: MailingOrder, source: Source, *, most_faults: int = 20, clock: Clock | None = None) -> Preview:
+Suppressed = Callable[[Collection[str]], Collection[str]]
+"""Says which of these keys of addresses are suppressed."""
+
+
+def preview(
+    order: MailingOrder,
+    source: Source,
+    *,
+    most_faults: int = 20,
+    clock: Clock | None = None,
+    suppressed: Suppressed | None = None,
+) -> Preview:
     """Validate everything, and render the first valid recipient's mail.
+
+    Args:
+        suppressed: asked a few hundred or thousand addresses at a time; None where nobody can be asked.
 
     Raises:
         BadInput: as `submit`, before anything would be stored.
@@ -55,7 +71,10 @@ def preview(order: MailingOrder, source: Source, *, most_faults: int = 20, clock
     renderer = compile_content(order.content, clock=clock.monotonic)
     require_variables(order.content, source)
     found = Preview()
-    for fault in _examine(source, found, variables_needed(order.content), _Sample(renderer, clock)):
+    if suppressed is not None:
+        found.num_suppressed = 0
+    sample = _Sample(renderer, clock)
+    for fault in _examine(source, found, variables_needed(order.content), sample, suppressed or _nobody):
         if len(found.faults) < most_faults:
             found.faults.append(fault)
     return found
@@ -81,17 +100,38 @@ class _Sample:
             found.address, found.message = address, message
 
 
-def _examine(source: Source, found: Preview, needed: frozenset[str], sample: _Sample) -> Iterator[Fault]:
+def _nobody(_: Collection[str]) -> Collection[str]:
+    return ()
+
+
+def _examine(source: Source, found: Preview, needed: frozenset[str], sample: _Sample, suppressed: Suppressed) -> Iterator[Fault]:
     seen: set[int] = set()
-    for record in source.records():
-        found.num_records += 1
-        try:
-            address = _address(record)
-        except InvalidAddress as error:
-            found.num_invalid += 1
-            yield Fault(record.line, error.reason)
-            continue
-        if _is_new(address, seen, found):
+    for part in source.parts():
+        valid: list[tuple[Record, str]] = []
+        for record in part:
+            found.num_records += 1
+            try:
+                valid.append((record, _address(record)))
+            except InvalidAddress as error:
+                found.num_invalid += 1
+                yield Fault(record.line, error.reason)
+        passed_over = suppressed({address.lower() for _, address in valid})
+        yield from _examine_valid(valid, found, needed, sample, seen=seen, passed_over=passed_over)
+
+
+def _examine_valid(
+    valid: list[tuple[Record, str]],
+    found: Preview,
+    needed: frozenset[str],
+    sample: _Sample,
+    *,
+    seen: set[int],
+    passed_over: Collection[str],
+) -> Iterator[Fault]:
+    for record, address in valid:
+        if address.lower() in passed_over:
+            found.num_suppressed = (found.num_suppressed or 0) + 1
+        elif _is_new(address, seen, found):
             found.num_valid += 1
             yield from _look_into(record, address, found, needed, sample)
         else:

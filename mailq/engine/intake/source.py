@@ -4,7 +4,7 @@ import hashlib
 import io
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import Literal, Self, TextIO
 
@@ -13,7 +13,7 @@ from mailq.engine.intake.delimited import Delimited, read_header
 from mailq.engine.intake.jsonlines import JsonLines
 from mailq.engine.intake.jsonlines import parse as parse_json
 from mailq.engine.intake.raw import Meter, RawSource, Survey, open_raw, reading
-from mailq.engine.intake.record import Record
+from mailq.engine.intake.record import Part, Record, behind
 from mailq.errors import BadInput
 
 STDIN = Path("-")
@@ -42,8 +42,11 @@ class Source:
         columns: the names a template may use: the header without the address, or what the first 1,000 objects have.
     """
 
-    def __init__(self, raw: RawSource, survey: Survey, address_column: str | None = None, *, suffix: str = "") -> None:
+    def __init__(
+        self, raw: RawSource, survey: Survey, address_column: str | None = None, *, suffix: str = "", headless: bool = False
+    ) -> None:
         self.where = raw.where
+        self._headless = headless
         self._raw = raw
         self._survey = survey
         self._chosen = address_column
@@ -65,13 +68,17 @@ class Source:
         """Where the current iteration stands."""
         return Position(self._raw.bytes_read, self._raw.total_bytes)
 
-    def records(self, skip: int = 0) -> Iterator[Record]:
-        """The records behind the first `skip` ones.
+    def parts(self, skip: int = 0) -> Iterator[Part]:
+        """The records behind the first `skip` ones, many at a time.
 
         Raises:
             BadInput: the file is not what it was when it was surveyed, or a quote in it is never closed.
         """
-        return islice(self._all_records(), skip, None)
+        return behind(self._all_parts(), skip)
+
+    def records(self, skip: int = 0) -> Iterator[Record]:
+        """The same one by one."""
+        return chain.from_iterable(self.parts(skip))
 
     def close(self) -> None:
         """Let go of the file."""
@@ -83,12 +90,12 @@ class Source:
     def __exit__(self, *_error: object) -> None:
         self.close()
 
-    def _all_records(self) -> Iterator[Record]:
+    def _all_parts(self) -> Iterator[Part]:
         with reading(self.where):
             meter = Meter(self._raw.rewind())
             text = self._text(meter)
             try:
-                yield from self._reader(text).records()
+                yield from self._reader(text).parts()
             finally:
                 text.detach()
             if meter.digest.hexdigest() != self._survey.digest:
@@ -97,7 +104,9 @@ class Source:
     def _reader(self, text: TextIO) -> Delimited | JsonLines:
         if self.format == "jsonl":
             return JsonLines(text, chosen=self._chosen)
-        return Delimited(text, delimiter=self._delimiter, names=self._names, address=self._address, where=self.where)
+        return Delimited(
+            text, delimiter=self._delimiter, names=self._names, address=self._address, where=self.where, headless=self._headless
+        )
 
     def _text(self, stream: io.RawIOBase) -> io.TextIOWrapper:
         # newline="" leaves newlines inside quoted fields as they are; JSON has none, and only \n ends its lines.
@@ -110,6 +119,11 @@ class Source:
 
     def _read_header(self, sample: str) -> None:
         self._delimiter, self._names = read_header(sample, self._chosen, self.where)
+        if self._headless:  # the first row that is no header: the address is what has an @
+            place = next((number for number, cell in enumerate(self._names) if "@" in cell), 0)
+            self._names = [f"column {number}" for number in range(1, len(self._names) + 1)]
+            self._address = self._names[place]
+            return
         check_header(self._names, self.where)
         self._address = require_address_column(self._names, self._chosen, self.where)
 

@@ -21,7 +21,7 @@ from tests.integration.producer.conftest import CONTENT, Ledger, people
 _NUMBER = 25_000
 _ORDER = MailingOrder("Spring", CONTENT, key="spring", batch_size=1000)
 
-# Stops after the second chunk is on its way and says so; then it is killed.
+# Stops when the first chunk is stored and the second is on its way, and says so; then it is killed.
 _SUBMIT = """
 import signal, sys
 from pathlib import Path

@@ -200,6 +200,6 @@ def test_progress_is_told_and_ends_at_the_end(database: Database, tmp_path: Path
     with open_source(path) as source:
         producer.submit(database, MailingOrder("Spring", CONTENT), source, progress=told.append)
 
-    assert [each.num_loaded for each in told] == [0, 10_000, 20_000, 25_000]
+    assert [each.num_loaded for each in told] == [0, 0, 10_000, 25_000]
     assert told[-1].bytes_read == told[-1].total_bytes == path.stat().st_size
     assert told[1].bytes_read < told[1].total_bytes

@@ -14,8 +14,8 @@ from tests.support.mailings import make_mailing, make_owner, recount, states
 @given(address=st.text(max_size=400), reason=st.text(max_size=40))
 def test_whatever_stood_in_the_address_of_a_bad_row_can_be_stored(tx: Connection, address: str, reason: str) -> None:
     made = make_mailing(tx, (1,))
-    row = recipients.skipped_row(address, Skip.INVALID, reason)
-    recipients.add_batches(tx, made.id, [recipients.Load([row], 1)], number=2, first_seq=2)
+    row = recipients.skipped_row(2, address, Skip.INVALID, reason)
+    recipients.add_batches(tx, made.id, [recipients.Load(2, skipped=[row])], number=2)
 
     stored = tx.execute(text("SELECT address, reply FROM delivery WHERE mailing_id = :id AND seq = 2"), {"id": made.id}).one()
     clean = [part.encode("utf-8", "replace").decode().replace("\0", "") for part in (address[:320], reason)]
