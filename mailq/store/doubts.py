@@ -104,11 +104,12 @@ _COUNT = text(f"SELECT count(*) {_OF_BATCHES}")
 
 
 _BY_SEQ = text("SELECT delivery.* FROM delivery WHERE mailing_id = :mailing_id AND seq = ANY(CAST(:seqs AS bigint[]))")
-# Lower case as the index has it: that of bytes.
+# Found in the index by its key, and then compared: two addresses may have one key. Lower case is that of bytes.
 _BY_ADDRESS = text("""
 SELECT DISTINCT ON (asked.address) asked.address AS asked, delivery.*
   FROM unnest(CAST(:addresses AS text[])) AS asked (address)
-  JOIN delivery ON delivery.mailing_id = :mailing_id AND lower(delivery.address) = lower(asked.address COLLATE "C")
+  JOIN delivery ON delivery.mailing_id = :mailing_id AND address_key(delivery.address) = address_key(asked.address)
+   AND lower(delivery.address) = lower(asked.address COLLATE "C")
  ORDER BY asked.address, delivery.state <> 'in_doubt', delivery.seq
 """)
 
