@@ -78,7 +78,7 @@ async def reads_steadily(peer: Peer) -> None:
     body = b""
     while not body.endswith(b"\r\n.\r\n") and (more := await peer.reader.read(100_000)):
         body += more
-        await peer.over_within(PAUSE / 4)
+        await peer.over_within(PAUSE / 8)
     peer.note_body(body.removesuffix(b".\r\n"))
     await peer.accept()
     await peer.stall()
