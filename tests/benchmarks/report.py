@@ -28,8 +28,9 @@ def show(document: Mapping[str, Any]) -> None:
     """Print what was measured, and on what."""
     if "machine" in document:
         _print("The machine", ("what", "this run"), list(document["machine"].items()))
-    if "end_to_end" in document or "accept" in document:
-        _print("What was asked for", _COLUMNS, [_row(each) for each in figures.of(document)])
+    whole = set(_WHOLE) <= set(document)
+    if rows := [_row(each) for each in figures.of(document) if whole or each.value is not None]:
+        _print("What was asked for", _COLUMNS, rows)
     for title, columns, rows in _details(document):
         _print(title, columns, rows)
 
