@@ -136,11 +136,14 @@ def test_a_worker_serves_every_lane_unless_told_otherwise() -> None:
     assert {"--without-mingle", "--without-gossip", "-E"} <= set(words)
 
 
-def test_the_doctor_finds_nothing_wrong_with_good_services(mailqctl: Command, sink: object) -> None:
+def test_the_doctor_finds_nothing_wrong_with_good_services_but_that_a_tests_database_is_not_safe(
+    mailqctl: Command, sink: object
+) -> None:
     done = mailqctl("doctor", "--json", env={"MAILQ_RELAY_URL": sink.url})  # type: ignore[attr-defined]
 
     levels = {(each["what"], each["level"]) for each in done.document}
-    assert done.code == 0, done.out
+    failed = [each["text"].partition(" ")[0] for each in done.document if each["level"] == "fail"]
+    assert (done.code, failed) == (1, ["fsync", "full_page_writes"]), done.out
     assert {("database", "ok"), ("schema", "ok"), ("broker", "ok"), ("relay", "ok"), ("servers", "warn")} <= levels
 
 
@@ -156,7 +159,7 @@ def test_the_doctor_names_what_is_wrong_and_how_to_fix_it(bare: Command, empty_d
 
     assert done.code == 1
     failed = {each["what"]: each for each in done.document if each["level"] == "fail"}
-    assert failed.keys() == {"schema", "broker", "relay"}
+    assert failed.keys() == {"database", "schema", "broker", "relay"}
     assert failed["schema"]["fix"] == "mailqctl db upgrade"
     assert all(each["fix"] for each in failed.values())
     (hint,) = [each for each in done.document if each["what"] == "settings"]

@@ -109,9 +109,10 @@ def test_a_cancelled_mailing_whose_batch_somebody_still_holds_keeps_its_month(da
     assert prune(database) == []
 
 
-def test_a_delivery_in_doubt_keeps_its_month(database, old):
+def test_a_delivery_in_doubt_keeps_its_month_and_is_logged(database, old, caplog):
     make_doubtful(database, old)
     assert prune(database) == []
+    assert "prune.month_kept" in caplog.text
     assert pruning.look(database, before=EVERYTHING)[0].kept_because == "1 of its deliveries are in doubt"
     assert count(database, "delivery") == 6
 
@@ -192,6 +193,7 @@ def test_one_mailing_with_doubts_is_refused(database, old):
 
 
 @pytest.mark.parametrize(("keep", "left"), [(None, 6), (2, 6), (1, 0)])
-def test_upkeep_prunes_what_is_older_than_it_is_told_to_keep(database, old, keep, left):
+def test_upkeep_prunes_what_is_older_than_it_is_told_to_keep(database, old, caplog, keep, left):
     Upkeep(database, Dispatcher(database, QuietDoorbell()), keep_months=keep).tick()
     assert count(database, "delivery") == left
+    assert "step_failed" not in caplog.text
