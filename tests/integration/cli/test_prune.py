@@ -27,7 +27,7 @@ def num_mailings(database):
 
 
 def test_a_dry_run_shows_the_months_and_deletes_nothing(mailqctl, database, old):
-    found = mailqctl("db", "prune", "--older-than", "1", "--dry-run", "--json")
+    found = mailqctl("db", "prune", "--older-than", "1", "--dry-run", "--yes", "--json")
     assert found.code == 0
     assert [(each["num_mailings"], each["num_profiles"], each["pruned"]) for each in found.document] == [(1, 3, False)]
     assert num_mailings(database) == 1
