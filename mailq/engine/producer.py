@@ -5,10 +5,12 @@ the number of records loaded so far, so a load that dies is continued where it s
 """
 
 import secrets
+import sys
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -37,6 +39,7 @@ WRITERS = 2
 """Chunks on their way to the database at once. Its server works on each in a process of its own, and takes longer than we do."""
 
 _LOOK_EVERY_S = 0.2
+_TURN_S = 0.0005
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,7 +210,7 @@ def _load(database: Database, mailing: Mailing, source: Source, progress: Report
     told = progress or _nobody
     under_way: deque[tuple[Future[None], _Place]] = deque()
     stored, before = place, None
-    with ThreadPoolExecutor(WRITERS, "load") as writers:
+    with _quick_turns(), ThreadPoolExecutor(WRITERS, "load") as writers:
         chunks = cut(source.parts(mailing.num_loaded), batch_size=mailing.batch_size, first_seq=place.num_loaded + 1)
         for chunk in chunks:
             if len(under_way) == WRITERS:
@@ -219,6 +222,19 @@ def _load(database: Database, mailing: Mailing, source: Source, progress: Report
         while under_way:
             stored = _await(under_way)
     told(Progress(stored.num_loaded, source.position.total_bytes, source.position.total_bytes))
+
+
+@contextmanager
+def _quick_turns() -> Iterator[None]:
+    """Let the writers have Python's lock soon. They want it for microseconds, after every answer of the database; by default whoever
+    parses keeps it for five milliseconds more, and a quarter of the time is spent waiting.
+    """
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(min(before, _TURN_S))
+    try:
+        yield
+    finally:
+        sys.setswitchinterval(before)
 
 
 def _nobody(_: Progress) -> None:

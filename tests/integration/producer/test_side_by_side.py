@@ -1,5 +1,6 @@
 """Chunks that are on their way side by side: committed in order, none behind one that failed, and in the end what one would have made."""
 
+import sys
 from contextlib import suppress
 from pathlib import Path
 
@@ -44,6 +45,7 @@ def test_a_copy_that_fails_ends_the_reading_and_nothing_behind_it_is_stored(
             CREATE TRIGGER disk_full BEFORE INSERT ON delivery FOR EACH ROW WHEN (NEW.seq = 1000) EXECUTE FUNCTION disk_full()""")
         )
     told: list[Progress] = []
+    turns = sys.getswitchinterval()
 
     with open_source(path) as source, pytest.raises(Unavailable, match=r"no room left.*No space left"):
         producer.submit(database, _ORDER, source, progress=told.append)
@@ -53,6 +55,7 @@ def test_a_copy_that_fails_ends_the_reading_and_nothing_behind_it_is_stored(
     assert [each.seq for each in ledger.deliveries()] == list(range(1, 901))
     assert told[-1].num_loaded <= 900
     assert len(told) < 11
+    assert sys.getswitchinterval() == turns, "the rest of the process takes turns as before"
     ledger.require_balance()
 
 
