@@ -56,13 +56,15 @@ class TornJournal(ValueError):
 
 
 def unpack(octets: bytes) -> Iterator[Record]:
-    """The records of a file behind its header. A torn tail is no record: its write had not returned, so no dot followed it.
+    """The records of a file behind its header. They end where zeros begin: room that nothing was noted in yet.
 
     Raises:
-        TornJournal: a whole record does not match its checksum.
+        TornJournal: a record does not match its checksum.
     """
-    whole = len(octets) - len(octets) % RECORD_SIZE
-    for start in range(0, whole, RECORD_SIZE):
+    noted = len(octets.rstrip(b"\0"))
+    for start in range(0, noted, RECORD_SIZE):
+        if start + RECORD_SIZE > len(octets):
+            raise TornJournal(f"the record at byte {start} is incomplete")
         body = octets[start : start + _BODY.size]
         (checksum,) = _CHECKSUM.unpack_from(octets, start + _BODY.size)
         if zlib.crc32(body) != checksum:

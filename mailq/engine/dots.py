@@ -16,8 +16,9 @@ class Dots:
         self._journal = journal
         self._batch_id = batch_id
         self._fence = fence
-        self._attempts: dict[int, int] = {}
-        self._left: set[int] = set()
+        # The tries whose dots have left or are about to, and how many of a delivery came to nothing before.
+        self._left: dict[int, int] = {}
+        self._spent: dict[int, int] = {}
         self.failed: Callable[[], None] = lambda: None
         self.error: OSError | None = None
 
@@ -25,31 +26,32 @@ class Dots:
         """Note that a dot is about to leave; whether that was noted, without which it may not."""
         if self.error is not None:
             return False
-        attempt = self._attempts.get(seq, 0) + 1
+        attempt = self._spent.get(seq, 0) + 1
         try:
             self._journal.started(self._batch_id, self._fence, seq, attempt)
         except OSError as error:
             self._fail(error)
             return False
-        self._attempts[seq] = attempt
-        self._left.add(seq)
+        self._left[seq] = attempt
         return True
 
     def came_to_nothing(self, seq: int) -> None:
         """Note that the last try of a delivery came to nothing for certain, if its dot was about to leave."""
-        if seq in self._left:
-            self._left.discard(seq)
+        attempt = self._left.pop(seq, None)
+        if attempt is not None:
+            self._spent[seq] = attempt
             try:
-                self._journal.abandoned(self._batch_id, self._fence, seq, self._attempts[seq])
+                self._journal.abandoned(self._batch_id, self._fence, seq, attempt)
             except OSError as error:
                 self._fail(error)
 
     def answered(self, seq: int, code: int) -> None:
         """Note the relay's reply to a dot."""
-        if seq in self._left:
-            self._left.discard(seq)
+        attempt = self._left.pop(seq, None)
+        if attempt is not None:
+            self._spent[seq] = attempt
             try:
-                self._journal.replied(self._batch_id, self._fence, seq, self._attempts[seq], code)
+                self._journal.replied(self._batch_id, self._fence, seq, attempt, code)
             except OSError as error:
                 self._fail(error)
 

@@ -1,6 +1,6 @@
 """The journal outlives its process, and is believed only when it is the very file of a dead one."""
 
-import resource
+import os
 import shutil
 import signal
 import subprocess
@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from mailq.core.journal import Mark, Record
+from mailq.core.journal import RECORD_SIZE, Mark, Record
 from mailq.transports.journal import HEADER_SIZE, Header, JournalFile, boot_id, read_dead
+from tests.support.disk import full_disk, full_journal
 
 DATABASE = "0b2b5f0e-9f38-4b1c-8a55-0e2d7a7b0001"
 
@@ -113,16 +114,37 @@ def test_a_journal_is_never_made_over_another_one(journal):
         JournalFile(journal.path, journal.header)
 
 
+def test_a_pass_with_more_notes_than_there_is_room_for_gets_more(journal):
+    for seq in range(5000):
+        journal.started(1, 2, seq, 1)
+    assert [record.seq for record in dead(journal).records] == list(range(5000))
+
+
+def test_a_file_without_its_end_proves_nothing(journal):
+    """Its last records may be what is missing."""
+    for seq in range(100):
+        journal.started(1, 2, seq, 1)
+    journal.close(remove=False)
+    os.truncate(journal.path, HEADER_SIZE + 10 * RECORD_SIZE)
+    assert read_dead(journal.path, journal.header) is None
+
+
 def test_a_full_disk_is_told_and_leaves_whole_records_only(journal):
-    journal.started(1, 2, 7, 1)
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    ignored = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (journal.path.stat().st_size + 10, before[1]))
-    try:
-        with pytest.raises(OSError):
-            journal.started(1, 2, 8, 1)
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
-        signal.signal(signal.SIGXFSZ, ignored)
-    journal.started(1, 2, 9, 1)
-    assert [record.seq for record in dead(journal).records] == [7, 9]
+    """Room is asked for before it is needed, so a note fails before anything of it stands there."""
+    with full_journal(journal) as number, pytest.raises(OSError):
+        journal.started(1, 2, 7, 1)
+    journal.started(1, 2, 8, 1)
+    records = dead(journal).records
+    assert (len(records), records[-1].seq) == (number + 1, 8)
+
+
+def test_without_room_on_the_disk_there_is_no_journal(tmp_path):
+    with full_disk(1000), pytest.raises(OSError):
+        JournalFile.create(tmp_path, database=DATABASE, incarnation=3)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_journal_that_is_closed_holds_its_lock_no_more(journal):
+    """The mapping holds the file open as the descriptor does."""
+    journal.close(remove=False)
+    assert read_dead(journal.path, journal.header) is not None

@@ -21,15 +21,25 @@ def of(*records):
     return evidence([Record(mark, 1, 1, seq, attempt, code) for mark, seq, attempt, code in records], batch_id=1, fence=1)
 
 
-@given(st.lists(RECORDS, max_size=20))
-def test_records_come_back_as_they_were_written(records):
-    assert list(unpack(b"".join(record.pack() for record in records))) == records
+@given(st.lists(RECORDS, max_size=20), st.integers(0, 3 * RECORD_SIZE))
+def test_records_come_back_as_they_were_written_and_end_where_nothing_was(records, room):
+    assert list(unpack(b"".join(record.pack() for record in records) + bytes(room))) == records
 
 
 @given(st.lists(RECORDS, min_size=1, max_size=5), st.integers(1, RECORD_SIZE - 1))
-def test_a_torn_tail_is_no_record(records, missing):
+def test_a_record_cut_short_makes_the_file_prove_nothing(records, missing):
     written = b"".join(record.pack() for record in records)[:-missing]
-    assert list(unpack(written)) == records[:-1]
+    with pytest.raises(TornJournal):
+        list(unpack(written))
+
+
+@given(st.lists(RECORDS, min_size=2, max_size=5), st.data())
+def test_a_record_that_became_zeros_in_front_of_others_makes_the_file_prove_nothing(records, data):
+    place = data.draw(st.integers(0, len(records) - 2))
+    written = [record.pack() for record in records]
+    written[place] = bytes(RECORD_SIZE)
+    with pytest.raises(TornJournal):
+        list(unpack(b"".join(written)))
 
 
 @given(st.lists(RECORDS, min_size=2, max_size=5), st.data())

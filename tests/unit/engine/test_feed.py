@@ -9,6 +9,7 @@ from mailq.engine.dots import Dots
 from mailq.engine.feed import WindowFeed
 from mailq.store.deliveries import Work
 from mailq.transports.journal import JournalFile
+from tests.support.disk import full_journal
 from tests.support.feeds import letter
 
 S, A, R = Mark.STARTED, Mark.ABANDONED, Mark.REPLIED
@@ -89,10 +90,10 @@ def test_a_letter_given_back_after_its_dot_counts_its_next_dot_as_another_try(de
 def test_once_a_note_fails_no_dot_leaves_and_no_session_hears_of_the_error(desk):
     first, second = desk.feed.take_now(), desk.feed.take_now()
     assert desk.feed.may_dot(first)
-    desk.journal.close(remove=False)
-    desk.feed.report(first, OK)
-    assert not desk.feed.may_dot(second)
-    desk.feed.give_back(second)
+    with full_journal(desk.journal):
+        desk.feed.report(first, OK)
+        assert not desk.feed.may_dot(second)
+        desk.feed.give_back(second)
     assert isinstance(desk.feed.journal_error, OSError)
     assert [work.seq for work, _ in desk.feed.drain()] == [1]
     assert desk.feed.ended
