@@ -20,6 +20,7 @@ _STOP = 0
 _LEASE_AT = 8
 _LEASE = struct.Struct("<QdQ")
 _CHECK = struct.Struct("<I")
+_LEASE_END = _LEASE_AT + _LEASE.size + _CHECK.size
 _STAMP = struct.Struct("<Q")
 _MAIN_AT = 64
 _WARDEN_AT = 72
@@ -63,6 +64,9 @@ class Signboard:
     def __init__(self, path: Path, mapped: mmap.mmap) -> None:
         self.path = path
         self._mapped = mapped
+        # The lease is asked for twice a message and changes every few seconds: what was read last is not read again.
+        self._read = b""
+        self._lease = EXPIRED
 
     @classmethod
     def create(cls, path: Path) -> Self:
@@ -93,16 +97,19 @@ class Signboard:
     def lease(self) -> Lease:
         """The lease as it was granted last; `EXPIRED` if none was, or if its writer died over it."""
         for _ in range(_READS):
-            octets = self._mapped[_LEASE_AT : _LEASE_AT + _LEASE.size + _CHECK.size]
+            octets = self._mapped[_LEASE_AT:_LEASE_END]
+            if octets == self._read:
+                return self._lease
             if _CHECK.unpack_from(octets, _LEASE.size)[0] == zlib.crc32(octets[: _LEASE.size]):
-                return Lease(*_LEASE.unpack_from(octets))
+                self._lease, self._read = Lease(*_LEASE.unpack_from(octets)), octets
+                return self._lease
             # Most likely it is being written this very moment.
         return EXPIRED
 
     def grant(self, lease: Lease) -> None:
         """Show a lease."""
         octets = _LEASE.pack(lease.incarnation, lease.deadline_s, lease.beat)
-        self._mapped[_LEASE_AT : _LEASE_AT + _LEASE.size + _CHECK.size] = octets + _CHECK.pack(zlib.crc32(octets))
+        self._mapped[_LEASE_AT:_LEASE_END] = octets + _CHECK.pack(zlib.crc32(octets))
 
     def may_send(self, incarnation: int) -> bool:
         """Whether this incarnation holds the lease, and its deadline is ahead."""
