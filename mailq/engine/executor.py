@@ -6,6 +6,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 
 from mailq import telemetry
 from mailq.clock import Clock
@@ -22,7 +23,7 @@ from mailq.engine.rest import RelayRest
 from mailq.engine.stopping import Stopping
 from mailq.engine.window import Pass, PassPolicy, Reason
 from mailq.errors import BooksForgotten, LeaseLost, MailqError, Unavailable
-from mailq.store import batches, content, deliveries
+from mailq.store import batches, content, deliveries, prepared
 from mailq.store.content import MailingFacts
 from mailq.store.database import Database, KeptConnection
 from mailq.store.deliveries import Work
@@ -96,7 +97,7 @@ class Executor:
         progress: Progress = lambda _: None,
     ) -> None:
         self._database = database
-        self._books = KeptConnection(database)
+        self._books = KeptConnection(database, session=prepared.SESSION)
         self._wire = wire
         self._press = press
         self._dispatcher = dispatcher
@@ -237,7 +238,7 @@ class Executor:
         may_send, incarnation = policy.may_send, held.owner.incarnation
         feed = WindowFeed(
             self._press.maker(facts, held.first_claimed_at),
-            lambda: may_send(incarnation),
+            partial(may_send, incarnation),
             Dots(journal, held.batch_id, held.fence),
         )
         terms = PassPolicy(

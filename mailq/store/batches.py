@@ -4,13 +4,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, and_, exists, func, select, text, update
+from sqlalchemy import ColumnElement, Connection, Row, Select, and_, exists, func, select, update
 
 from mailq.core.batch import Claim, Owner, State, Tally
 from mailq.core.mailing import State as MailingState
 from mailq.core.server import State as ServerState
 from mailq.errors import BooksForgotten, LeaseLost
 from mailq.store.database import db_now
+from mailq.store.prepared import Prepared
 from mailq.store.tables import batch, installation, mailing, server
 
 
@@ -90,16 +91,19 @@ def _may_claim(tx: Connection, owner: Owner, now: datetime | None) -> bool:
     return True
 
 
-# Written out, because it runs for every few mails: building it as an expression costs as much again as running it.
-_ADVANCE = text("""
+_ADVANCE = Prepared(
+    "mailq_advance",
+    "bigint, text, int, bigint, int, int, int, int, int, int",
+    """
 UPDATE batch
-   SET watermark = :watermark, ledger_no = ledger_no + 1, num_sent = num_sent + :sent, num_errors = num_errors + :errors,
-       num_skipped = num_skipped + :skipped, num_deferred = num_deferred + :deferred, num_in_doubt = num_in_doubt + :in_doubt,
+   SET watermark = $5, ledger_no = ledger_no + 1, num_sent = num_sent + $6, num_errors = num_errors + $7,
+       num_skipped = num_skipped + $8, num_deferred = num_deferred + $9, num_in_doubt = num_in_doubt + $10,
        progressed_at = now()
- WHERE id = :id AND owner = :owner AND fence = :fence AND state = 'leased' AND ledger_no = :ledger_no
+ WHERE id = $1 AND owner = $2 AND fence = $3 AND (state = 'leased') IS TRUE AND ledger_no = $4
 RETURNING (SELECT CASE WHEN behind_since IS NULL THEN mailing.state ELSE 'paused' END
              FROM mailing, installation WHERE mailing.id = batch.mailing_id)
-""")
+""",
+)
 
 
 def advance(tx: Connection, held: Claim, *, ledger_no: int, watermark: int, tally: Tally) -> MailingState:
@@ -111,22 +115,12 @@ def advance(tx: Connection, held: Claim, *, ledger_no: int, watermark: int, tall
     Raises:
         LeaseLost: the batch was reclaimed; the caller stops and writes nothing.
     """
-    facts = {
-        "id": held.batch_id,
-        "owner": held.owner.process,
-        "fence": held.fence,
-        "ledger_no": ledger_no,
-        "watermark": watermark,
-        "sent": tally.sent,
-        "errors": tally.errors,
-        "skipped": tally.skipped,
-        "deferred": tally.deferred,
-        "in_doubt": tally.in_doubt,
-    }
-    state = tx.execute(_ADVANCE, facts).scalar_one_or_none()
+    counted = (tally.sent, tally.errors, tally.skipped, tally.deferred, tally.in_doubt)
+    facts = (held.batch_id, held.owner.process, held.fence, ledger_no, watermark)
+    state = _ADVANCE.execute(tx, *facts, *counted).scalar_one_or_none()
     if state is None:
         raise LeaseLost(held.batch_id, held.fence)
-    return MailingState(state)
+    return MailingState(str(state))
 
 
 def standing(tx: Connection, held: Claim) -> tuple[int, MailingState]:

@@ -114,10 +114,14 @@ class KeptConnection:
     """One connection kept from transaction to transaction, without a check-out and a ping for each. For one thread.
 
     A broken one is replaced when the next transaction begins.
+
+    Args:
+        session: statements that set what holds for its whole life, such as `prepared.SESSION`.
     """
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, *, session: str | None = None) -> None:
         self._database = database
+        self._session = session
         self._connection: Connection | None = None
 
     @contextmanager
@@ -130,9 +134,18 @@ class KeptConnection:
         with self._database.in_words():
             if self._connection is None or self._connection.invalidated:
                 self.close()
-                self._connection = self._database.engine.connect()
+                self._connection = self._connect()
             with self._connection.begin():
                 yield self._connection
+
+    def _connect(self) -> Connection:
+        connection = self._database.engine.connect()
+        if self._session is not None:
+            # Nobody else shall have a connection that was set like this.
+            connection.detach()
+            connection.exec_driver_sql(self._session)
+            connection.commit()
+        return connection
 
     def close(self) -> None:
         """Give the connection back."""

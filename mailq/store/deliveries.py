@@ -1,14 +1,17 @@
 """Deliveries of a batch: the worklist, what is open, and settling. One predicate serves worklist and open set."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 
-from sqlalchemy import ColumnElement, Connection, and_, func, or_, select, text
+from sqlalchemy import ColumnElement, Connection, and_, func, or_, select
 
 from mailq.core.batch import Claim, Left, Tally
 from mailq.core.delivery import NEXT, WORKABLE, Change, State
 from mailq.core.transitions import require
 from mailq.errors import BooksDiffer
+from mailq.store import partitions
+from mailq.store.prepared import Prepared
 from mailq.store.tables import delivery
 
 
@@ -39,20 +42,22 @@ def worklist(tx: Connection, held: Claim) -> list[Work]:
     return [Work(row[0], row[1], row[2], row[3], State(row[4])) for row in rows]
 
 
-# Guarded on the state each row had, so that a row somebody else changed makes the count differ and the transaction roll back.
-# BETWEEN repeats what the join says: of a mailing that is not in the statistics yet the planner expects one row, would read all
-# of them, and a commit would cost the more the larger the mailing is. A range is always searched in the index; `= ANY` need not be.
-_SETTLE = text("""
-UPDATE delivery
-   SET state = new.state, pass = :fence, attempts = delivery.attempts + new.attempts, due_at = new.due_at,
-       relay = coalesce(CAST(:relay AS text), relay),
-       reply = new.reply, doubt = new.doubt, settled_at = clock_timestamp()
-  FROM unnest(CAST(:seqs AS int[]), CAST(:was AS text[]), CAST(:states AS text[]), CAST(:attempts AS smallint[]),
-              CAST(:due_ats AS timestamptz[]), CAST(:replies AS text[]), CAST(:doubts AS text[]))
-       AS new (seq, was, state, attempts, due_at, reply, doubt)
- WHERE delivery.mailing_id = :mailing_id AND delivery.seq BETWEEN :first AND :last
-   AND delivery.seq = new.seq AND delivery.state = new.was
-""")
+@cache
+def _settle(partition: str) -> Prepared:
+    # Into the partition itself: planning for all of them would cost as much as the update.
+    # Guarded on the state each row had, so that a row somebody else changed makes the count differ and the transaction roll back.
+    return Prepared(
+        f"mailq_settle_{partition}",
+        "bigint, int, text, int[], text[], text[], smallint[], timestamptz[], text[], text[]",
+        f"""
+UPDATE {partition} AS delivery
+   SET state = new.state, pass = $2, attempts = delivery.attempts + new.attempts, due_at = new.due_at,
+       relay = coalesce($3, relay), reply = new.reply, doubt = new.doubt, settled_at = clock_timestamp()
+  FROM (SELECT $1 AS mailing_id, * FROM unnest($4, $5, $6, $7, $8, $9, $10)
+        AS one (seq, was, state, attempts, due_at, reply, doubt) OFFSET 0) AS new
+ WHERE delivery.mailing_id = new.mailing_id AND delivery.seq = new.seq AND delivery.state = new.was
+""",  # noqa: S608 - the name is made of a number
+    )
 
 
 def settle(tx: Connection, held: Claim, settled: Sequence[Settled], *, relay: str | None) -> None:
@@ -65,26 +70,27 @@ def settle(tx: Connection, held: Claim, settled: Sequence[Settled], *, relay: st
         return
     for one in settled:
         require(NEXT, one.was, one.change.state)
-    seqs = [one.seq for one in settled]
-    written = tx.execute(
-        _SETTLE,
-        {
-            "mailing_id": held.mailing_id,
-            "fence": held.fence,
-            "relay": relay,
-            "first": min(seqs),
-            "last": max(seqs),
-            "seqs": seqs,
-            "was": [one.was.value for one in settled],
-            "states": [one.change.state.value for one in settled],
-            "attempts": [one.change.attempts for one in settled],
-            "due_ats": [one.change.due_at for one in settled],
-            "replies": [one.change.reply for one in settled],
-            "doubts": [one.change.doubt and one.change.doubt.value for one in settled],
-        },
-    ).rowcount
-    if written != len(settled):
-        raise BooksDiffer(f"batch {held.batch_id}: {len(settled)} deliveries to settle, {written} were as expected")
+    changes = [one.change for one in settled]
+    written = _settle(partitions.name_of(held.mailing_id >> 40)).execute(
+        tx,
+        held.mailing_id,
+        held.fence,
+        relay,
+        _array(str(one.seq) for one in settled),
+        _array(one.was for one in settled),
+        _array(change.state for change in changes),
+        _array(str(change.attempts) for change in changes),
+        _array(change.due_at.isoformat() if change.due_at else None for change in changes),
+        [change.reply for change in changes],
+        _array(change.doubt for change in changes),
+    )
+    if written.rowcount != len(settled):
+        raise BooksDiffer(f"batch {held.batch_id}: {len(settled)} deliveries to settle, {written.rowcount} were as expected")
+
+
+def _array(values: Iterable[str | None]) -> str:
+    """An array of words that need no quotes, as PostgreSQL reads it: the driver would quote each of them for itself."""
+    return "{" + ",".join([value or "NULL" for value in values]) + "}"
 
 
 def tally(settled: Sequence[Settled]) -> Tally:

@@ -18,7 +18,7 @@ def proxy(database_url):
 @pytest.mark.parametrize(
     "marker",
     [
-        pytest.param(b"SET watermark", id="of a window"),
+        pytest.param(b"EXECUTE mailq_advance", id="of a window"),
         pytest.param(b"UPDATE batch SET state", id="of a claim or release", marks=pytest.mark.slow),
     ],
 )

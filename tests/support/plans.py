@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import Connection, event
 
-_PLANNED = ("SELECT", "UPDATE", "DELETE", "INSERT", "WITH")
+_PLANNED = ("SELECT", "UPDATE", "DELETE", "INSERT", "WITH", "EXECUTE")
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ def explained(tx: Connection) -> Iterator[list[Plan]]:
     def explain(_: object, __: object, statement: str, parameters: Any, ___: object, ____: bool) -> None:
         if not statement.lstrip().upper().startswith(_PLANNED):
             return
-        with tx.connection.driver_connection.cursor() as cursor:  # type: ignore[union-attr]
+        with tx.connection.dbapi_connection.cursor() as cursor:  # type: ignore[union-attr]
             one = parameters[0] if isinstance(parameters, list) else parameters
             cursor.execute(f"EXPLAIN (FORMAT JSON) {statement}", one or None)
             told = cursor.fetchone()[0]

@@ -14,8 +14,8 @@ from sqlalchemy import Connection, text
 from mailq.core.delivery import Change, State
 from mailq.core.mailing import Lane
 from mailq.engine.ledger import Ledger
-from mailq.store import batches, deliveries, doubts, leases, mailings, partitions, ringing
-from mailq.store.database import Database
+from mailq.store import batches, deliveries, doubts, leases, mailings, partitions, prepared, ringing
+from mailq.store.database import Database, KeptConnection
 from mailq.store.deliveries import Settled
 from tests.benchmarks import crowd, scale
 from tests.support.mailings import make_mailing, make_owner
@@ -134,11 +134,40 @@ def test_the_worklist_reads_the_run_of_its_batch(tx, ground, held):
 def test_a_window_transaction_reads_what_it_settles(tx, ground, held):
     """And not the whole mailing, of which the planner knows nothing and believes that it has one delivery."""
     works = deliveries.worklist(tx, held)[:WINDOW]
+    tx.exec_driver_sql(prepared.SESSION)
     ledger = Ledger(Once(tx), held, relay="relay:25")
     found = plans(tx, lambda: ledger.commit(settled(works), works[-1].seq))
     require_lean(ground, found, months=1)
-    update = next(plan for plan in found if "UPDATE delivery" in plan.statement)
-    assert "seq" in update.conditions()
+    advance, update = (next(plan for plan in found if f"EXECUTE mailq_{word}" in plan.statement) for word in ("advance", "settle"))
+    assert "batch_pkey" in advance.indexes()
+    assert "(seq = new.seq)" in update.conditions()
+
+
+def test_a_window_transaction_planned_while_the_month_was_empty_reads_what_it_settles(database, make_mailing_in):
+    """A worker that has sent the first mails of a month goes on with the same plan when there are millions."""
+    kept = KeptConnection(database, session=prepared.SESSION)
+    held, works = make_mailing_in(5)
+    Ledger(kept, held, relay="relay:25").commit(settled(works), works[-1].seq)
+    held, works = make_mailing_in(5000)
+    with kept.begin() as tx:
+        found = plans(tx, lambda: Ledger(Once(tx), held, relay="relay:25").commit(settled(works[:WINDOW]), works[WINDOW].seq))
+    kept.close()
+    update = next(plan for plan in found if "EXECUTE mailq_settle" in plan.statement)
+    assert not any(node["Node Type"] == "Seq Scan" for node in update.nodes())
+    assert "(seq = new.seq)" in update.conditions()
+
+
+@pytest.fixture
+def make_mailing_in(database):
+    """A mailing of one batch of so many, claimed, and its worklist."""
+
+    def make(number):
+        with database.begin() as tx:
+            claim = batches.claim(tx, make_mailing(tx, [number]).batches[0], owner=make_owner(tx))
+            assert claim is not None
+            return claim, deliveries.worklist(tx, claim)
+
+    return make
 
 
 def test_letting_go_of_a_batch_reads_that_batch(tx, ground, held):

@@ -1,0 +1,37 @@
+"""Statements that a connection has PostgreSQL parse and plan once: for those that run for every few mails."""
+
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, CursorResult
+
+SESSION = """
+SET plan_cache_mode = force_generic_plan;
+SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off
+"""
+"""For a session whose statements are prepared: they are planned once, maybe while a table is empty, and a table does not stay so.
+
+What reads an index for each row stays right at any size.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A statement with `$1`, `$2` … for its values, whose plan serves whatever they are.
+
+    It lives as long as its connection, so behind a connection pooler it needs a session of its own.
+
+    Attributes:
+        types: of the values, separated by commas.
+    """
+
+    name: str
+    types: str
+    statement: str
+
+    def execute(self, tx: Connection, *values: object) -> CursorResult[tuple[object, ...]]:
+        """Run it with these values."""
+        if self.name not in tx.info:
+            tx.exec_driver_sql(f"PREPARE {self.name} ({self.types}) AS {self.statement}")
+            tx.info[self.name] = True
+        places = ", ".join(["%s"] * len(values))
+        return tx.exec_driver_sql(f"EXECUTE {self.name} ({places})", values)
