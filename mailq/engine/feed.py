@@ -43,7 +43,8 @@ class WindowFeed:
         self._results: list[tuple[Work, Outcome]] = []
         self._waiting: deque[asyncio.Future[None]] = deque()
         self._news: asyncio.Future[None] | None = None
-        self._enough = 1
+        self._timers: list[asyncio.TimerHandle] = []
+        self._enough, self._linger_s = 1, 0.0
         self.ended = False
 
     @property
@@ -77,21 +78,22 @@ class WindowFeed:
         results, self._results = self._results, []
         return results
 
-    async def news(self, *, enough: int, within_s: float) -> None:
-        """Wait until a commit is worth its price: `enough` outcomes are back, or some while a session starves or the feed
-        has ended; or until `nudge`, or `within_s` seconds have passed.
+    async def news(self, *, enough: int, linger_s: float, within_s: float) -> None:
+        """Wait until a commit is worth its price: `enough` outcomes are back, or all that were begun, or the first one has waited
+        `linger_s`, or the feed has ended; or until `nudge`, or `within_s` have passed.
 
-        One wake-up for many letters: to be woken by each of them would cost more than sending it.
+        One wake-up and one transaction for many letters: one for each of them would cost more than sending it.
         """
         if self._is_news(enough):
             return
         loop = asyncio.get_running_loop()
-        self._enough, self._news = enough, loop.create_future()
-        timer = loop.call_later(within_s, self.nudge)
+        self._enough, self._linger_s, self._news = enough, linger_s, loop.create_future()
+        timers = self._timers = [loop.call_later(linger_s if self._results else within_s, self.nudge)]
         try:
             await self._news
         finally:
-            timer.cancel()
+            for timer in timers:
+                timer.cancel()
             self._news = None
 
     def nudge(self) -> None:
@@ -100,12 +102,16 @@ class WindowFeed:
             self._news.set_result(None)
 
     def _is_news(self, enough: int) -> bool:
-        starving = bool(self._waiting) and not self._at_hand
-        return bool(self._results) and (len(self._results) >= enough or starving or self.ended)
+        number = len(self._results)
+        return number >= enough or (number > 0 and (self.ended or not (self._taken or self._at_hand)))
 
     def _note(self) -> None:
-        if self._news is not None and self._is_news(self._enough):
+        if self._news is None:
+            return
+        if self._is_news(self._enough):
             self.nudge()
+        elif len(self._results) == 1:
+            self._timers.append(asyncio.get_running_loop().call_later(self._linger_s, self.nudge))
 
     async def take(self) -> Letter | None:
         """The next letter, waiting for one if need be; None when no more will come."""

@@ -23,6 +23,8 @@ from mailq.store.deliveries import Settled, Work, tally
 
 log = telemetry.logger(__name__)
 
+LINGER_S = 0.003
+"""An outcome waits for company this long before it is written: a transaction for each would cost more than the sending."""
 BEAT_S = 0.5
 """Without news from the wire the books are asked this often: so a pause or cancel is learned of in time."""
 
@@ -105,7 +107,7 @@ class Pass:
                     self._feed.end()
                     self._limit(carrying)
                 if not carrying.done():
-                    await self._feed.news(enough=self._window // 4, within_s=BEAT_S)
+                    await self._feed.news(enough=self._window // 2, linger_s=LINGER_S, within_s=BEAT_S)
             await self._carried(carrying)
         finally:
             carrying.cancel()
@@ -118,7 +120,8 @@ class Pass:
         now = self._policy.clock.monotonic()
         if not came_back and not begin and now < self._asked_at + BEAT_S:
             return
-        settled = [self._decide(work, outcome) for work, outcome in came_back]
+        now_there = self._database_time()
+        settled = [self._decide(work, outcome, now_there) for work, outcome in came_back]
         watermark = begin[-1].seq if begin else self._watermark
         loop = asyncio.get_running_loop()
         state = await loop.run_in_executor(self._thread, self._ledger.commit, settled, watermark)
@@ -173,13 +176,13 @@ class Pass:
         except asyncio.CancelledError:
             log.warning("pass.replies_abandoned", batch_id=self._ledger.held.batch_id)
 
-    def _decide(self, work: Work, outcome: Outcome) -> Settled:
+    def _decide(self, work: Work, outcome: Outcome, now: datetime) -> Settled:
         policy = self._policy
         change = settle(
             outcome,
             attempt=work.attempts + 1,
             started_at=policy.started_at,
-            now=self._database_time(),
+            now=now,
             retry=policy.retry,
             jitter=policy.jitter(),
         )
