@@ -1,11 +1,10 @@
 """A delivery: one message for one recipient, and what became of it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from types import MappingProxyType
-from typing import assert_never
+from typing import NamedTuple, assert_never
 
 from mailq.core.outcome import Accepted, Deferred, Doubt, Fault, Outcome, Rejected, Unknown
 from mailq.core.retry import RetryPolicy
@@ -55,8 +54,7 @@ class Skip(StrEnum):
     EXPIRED = "expired"
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(NamedTuple):
     """What to write about a delivery: its next state, and the facts that go with it. `attempts` is the number to add."""
 
     state: State

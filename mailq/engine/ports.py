@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from mailq.core import forgetting
 from mailq.core.journal import Record
@@ -11,8 +11,7 @@ from mailq.core.outcome import Outcome
 from mailq.errors import MailqError
 
 
-@dataclass(frozen=True, slots=True)
-class Letter:
+class Letter(NamedTuple):
     """One message ready for the wire.
 
     Attributes:

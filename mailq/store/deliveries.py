@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
+from typing import NamedTuple
 
 from sqlalchemy import ColumnElement, Connection, and_, func, or_, select
 
@@ -26,8 +27,7 @@ class Work:
     state: State
 
 
-@dataclass(frozen=True, slots=True)
-class Settled:
+class Settled(NamedTuple):
     """A change decided for a delivery that stood in state `was`."""
 
     seq: int
@@ -70,27 +70,35 @@ def settle(tx: Connection, held: Claim, settled: Sequence[Settled], *, relay: st
         return
     for one in settled:
         require(NEXT, one.was, one.change.state)
-    changes = [one.change for one in settled]
     written = _settle(partitions.name_of(held.mailing_id >> 40)).execute(
-        tx,
-        held.mailing_id,
-        held.fence,
-        relay,
-        _array(str(one.seq) for one in settled),
-        _array(one.was for one in settled),
-        _array(change.state for change in changes),
-        _array(str(change.attempts) for change in changes),
-        _array(change.due_at.isoformat() if change.due_at else None for change in changes),
-        [change.reply for change in changes],
-        _array(change.doubt for change in changes),
+        tx, held.mailing_id, held.fence, relay, *map(_array, zip(*map(_columns, settled), strict=True))
     )
     if written.rowcount != len(settled):
         raise BooksDiffer(f"batch {held.batch_id}: {len(settled)} deliveries to settle, {written.rowcount} were as expected")
 
 
-def _array(values: Iterable[str | None]) -> str:
-    """An array of words that need no quotes, as PostgreSQL reads it: the driver would quote each of them for itself."""
-    return "{" + ",".join([value or "NULL" for value in values]) + "}"
+def _columns(one: Settled) -> tuple[str, ...]:
+    """A settled delivery as elements of the arrays that are unnested."""
+    change = one.change
+    due_at, reply = change.due_at, change.reply
+    return (
+        str(one.seq),
+        one.was,
+        change.state,
+        str(change.attempts),
+        "NULL" if due_at is None else due_at.isoformat(),
+        "NULL" if reply is None else _quoted(reply),
+        change.doubt or "NULL",
+    )
+
+
+def _quoted(text: str) -> str:
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+def _array(elements: Iterable[str]) -> str:
+    """An array as PostgreSQL reads it; the driver would quote each element for itself, at twice the price."""
+    return "{" + ",".join(elements) + "}"
 
 
 def tally(settled: Sequence[Settled]) -> Tally:
