@@ -1,5 +1,6 @@
 """The working parts of a worker process, wired when its first task needs them: nothing of the parent's is shared by fork."""
 
+import gc
 import os
 from dataclasses import dataclass
 from functools import lru_cache
@@ -57,6 +58,9 @@ def _of_process(pid: int) -> Parts:
         restarter=bootstrap.restarter(membership.settings, database),
         dispatcher=dispatcher,
     )
+    # What is there now stays as long as the process: no collection of garbage need look through it again.
+    gc.collect()
+    gc.freeze()
     return Parts(executor, takeover)
 
 
