@@ -1,11 +1,11 @@
 """Deliveries of a batch: the worklist, what is open, and settling. One predicate serves worklist and open set."""
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, and_, func, or_, select
+from sqlalchemy import Connection
 
 from mailq.core.batch import Claim, Left, Tally
 from mailq.core.delivery import NEXT, WORKABLE, Change, State
@@ -13,11 +13,9 @@ from mailq.core.transitions import require
 from mailq.errors import BooksDiffer
 from mailq.store import partitions
 from mailq.store.prepared import Prepared
-from mailq.store.tables import delivery
 
 
-@dataclass(frozen=True, slots=True)
-class Work:
+class Work(NamedTuple):
     """One delivery to work in this pass, as its row stood when the pass began."""
 
     seq: int
@@ -35,11 +33,37 @@ class Settled(NamedTuple):
     change: Change
 
 
+_WORKABLE = {state.value: state for state in WORKABLE}
+
+
+@cache
+def _worklist(partition: str) -> Prepared:
+    # `pass` keeps out what was settled, put off or reopened in this very pass, whatever the clocks say.
+    # Text: decoding is left to us, who do it once for all of them.
+    return Prepared(
+        f"mailq_worklist_{partition}",
+        "bigint, int, int, int, timestamptz",
+        f"""
+SELECT seq, address, variables::text, attempts, state FROM {partition}
+ WHERE mailing_id = $1 AND seq BETWEEN $2 AND $3 AND state IN ({", ".join(f"'{state}'" for state in sorted(WORKABLE))})
+   AND pass < $4 AND (due_at IS NULL OR due_at <= $5)
+ ORDER BY seq
+""",  # noqa: S608 - made of our own names
+    )
+
+
 def worklist(tx: Connection, held: Claim) -> list[Work]:
     """What a claim's pass is to work, in seq order: at most the size of a batch."""
-    columns = (delivery.c.seq, delivery.c.address, delivery.c.variables, delivery.c.attempts, delivery.c.state)
-    rows = tx.execute(select(*columns).where(_workable(held)).order_by(delivery.c.seq))
-    return [Work(row[0], row[1], row[2], row[3], State(row[4])) for row in rows]
+    rows: Sequence[Any] = (
+        _worklist(_partition(held))
+        .execute(tx, held.mailing_id, held.first_seq, held.last_seq, held.fence, held.pass_started_at)
+        .all()
+    )
+    variables = json.loads(f"[{','.join([row[2] for row in rows])}]")
+    return [
+        Work(seq, address, known, attempts, _WORKABLE[state])
+        for (seq, address, _, attempts, state), known in zip(rows, variables, strict=True)
+    ]
 
 
 @cache
@@ -70,7 +94,7 @@ def settle(tx: Connection, held: Claim, settled: Sequence[Settled], *, relay: st
         return
     for one in settled:
         require(NEXT, one.was, one.change.state)
-    written = _settle(partitions.name_of(held.mailing_id >> 40)).execute(
+    written = _settle(_partition(held)).execute(
         tx, held.mailing_id, held.fence, relay, *map(_array, zip(*map(_columns, settled), strict=True))
     )
     if written.rowcount != len(settled):
@@ -113,25 +137,23 @@ def tally(settled: Sequence[Settled]) -> Tally:
     )
 
 
+@cache
+def _left(partition: str) -> Prepared:
+    return Prepared(
+        f"mailq_left_{partition}",
+        "bigint, int, int",
+        f"""
+SELECT count(*) FILTER (WHERE state = 'pending'), count(*) FILTER (WHERE state = 'deferred'), min(due_at)
+  FROM {partition} WHERE mailing_id = $1 AND seq BETWEEN $2 AND $3
+""",  # noqa: S608 - the name is made of a number
+    )
+
+
 def left(tx: Connection, held: Claim) -> Left:
     """Count again what a batch still has to do; the caller has locked its row in a statement before."""
-    statement = select(
-        func.count().filter(delivery.c.state == State.PENDING),
-        func.count().filter(delivery.c.state == State.DEFERRED),
-        func.min(delivery.c.due_at),
-    ).where(_of(held))
-    return Left(*tx.execute(statement).one())
+    found: Any = _left(_partition(held)).execute(tx, held.mailing_id, held.first_seq, held.last_seq).one()
+    return Left(*found)
 
 
-def _of(held: Claim) -> ColumnElement[bool]:
-    return and_(delivery.c.mailing_id == held.mailing_id, delivery.c.seq.between(held.first_seq, held.last_seq))
-
-
-def _workable(held: Claim) -> ColumnElement[bool]:
-    # `pass` keeps out what was settled, put off or reopened in this very pass, whatever the clocks say.
-    return and_(
-        _of(held),
-        delivery.c.state.in_(WORKABLE),
-        delivery.c["pass"] < held.fence,
-        or_(delivery.c.due_at.is_(None), delivery.c.due_at <= held.pass_started_at),
-    )
+def _partition(held: Claim) -> str:
+    return partitions.name_of(held.mailing_id >> 40)
