@@ -4,15 +4,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, and_, exists, func, select, update
+from sqlalchemy import Connection, Row, select, update
 
 from mailq.core.batch import Claim, Owner, State, Tally
 from mailq.core.mailing import State as MailingState
-from mailq.core.server import State as ServerState
 from mailq.errors import BooksForgotten, LeaseLost
 from mailq.store.database import db_now
 from mailq.store.prepared import Prepared
-from mailq.store.tables import batch, installation, mailing, server
+from mailq.store.tables import batch
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +23,29 @@ class Counted:
     deferred: int
 
 
-_UNOWNED = {"owner": None, "server_id": None, "incarnation": None}
+_CLAIM = Prepared(
+    "mailq_batch_claim",
+    "bigint, text, bigint, bigint, text, text, timestamptz",
+    """
+UPDATE batch
+   SET state = 'leased', owner = $2, server_id = $3, incarnation = $4, journal = $5, relay = $6, fence = fence + 1,
+       watermark = first_seq - 1, pass_started_at = coalesce($7, clock_timestamp()),
+       first_claimed_at = coalesce(first_claimed_at, $7, clock_timestamp()), progressed_at = coalesce($7, clock_timestamp())
+ WHERE id = $1 AND state = 'ready'
+   AND EXISTS (SELECT FROM mailing WHERE mailing.id = batch.mailing_id AND mailing.state = 'running')
+RETURNING id, mailing_id, number, fence, ledger_no, first_seq, last_seq, pass_started_at, first_claimed_at
+""",
+)
+# Shared with other claims, but not with a reclaimer that retires the incarnation, nor with its successor.
+_MAY_CLAIM = Prepared(
+    "mailq_may_claim",
+    "bigint, bigint, timestamptz",
+    """
+SELECT beat, (SELECT behind_since FROM installation) FROM server
+ WHERE id = $1 AND incarnation = $2 AND state = 'alive' AND lease_until > coalesce($3, clock_timestamp())
+   FOR SHARE OF server
+""",
+)
 
 
 def claim(
@@ -50,44 +71,20 @@ def claim(
     """
     if not _may_claim(tx, owner, now):
         return None
-    moment = db_now(now)
-    runs = exists().where(mailing.c.id == batch.c.mailing_id, mailing.c.state == MailingState.RUNNING)
-    statement = (
-        update(batch)
-        .where(batch.c.id == batch_id, batch.c.state == State.READY, runs)
-        .values(
-            state=State.LEASED,
-            owner=owner.process,
-            server_id=owner.server_id,
-            incarnation=owner.incarnation,
-            journal=journal,
-            relay=relay,
-            fence=batch.c.fence + 1,
-            watermark=batch.c.first_seq - 1,
-            pass_started_at=moment,
-            first_claimed_at=func.coalesce(batch.c.first_claimed_at, moment),
-            progressed_at=moment,
-        )
-        .returning(batch)
-    )
-    row = tx.execute(statement).one_or_none()
+    facts = (batch_id, owner.process, owner.server_id, owner.incarnation, journal, relay, now)
+    row = _CLAIM.execute(tx, *facts).one_or_none()
     return None if row is None else as_claim(row, owner)
 
 
 def _may_claim(tx: Connection, owner: Owner, now: datetime | None) -> bool:
-    lives = (
-        server.c.id == owner.server_id,
-        server.c.incarnation == owner.incarnation,
-        server.c.state == ServerState.ALIVE,
-        server.c.lease_until > db_now(now),
-    )
-    behind_since = select(installation.c.behind_since).scalar_subquery().label("behind_since")
-    # Shared with other claims, but not with a reclaimer that retires the incarnation, nor with its successor.
-    row = tx.execute(select(server.c.beat, behind_since).where(*lives).with_for_update(read=True, of=server)).one_or_none()
-    if row is None or row.behind_since is not None:
+    row: Any = _MAY_CLAIM.execute(tx, owner.server_id, owner.incarnation, now).one_or_none()
+    if row is None:
         return False
-    if row.beat < owner.beat:
-        raise BooksForgotten(f"{owner.process} knows of renewal {owner.beat} of its server, the database of {row.beat} alone")
+    beat, behind_since = row
+    if behind_since is not None:
+        return False
+    if beat < owner.beat:
+        raise BooksForgotten(f"{owner.process} knows of renewal {owner.beat} of its server, the database of {beat} alone")
     return True
 
 
@@ -123,6 +120,33 @@ def advance(tx: Connection, held: Claim, *, ledger_no: int, watermark: int, tall
     return MailingState(str(state))
 
 
+_HELD = "batch.id = $1 AND owner = $2 AND fence = $3 AND (batch.state = 'leased') IS TRUE"
+_STANDING = Prepared(
+    "mailq_standing",
+    "bigint, text, int",
+    f"SELECT ledger_no, mailing.state FROM batch JOIN mailing ON mailing.id = mailing_id WHERE {_HELD} FOR UPDATE OF batch",  # noqa: S608
+)
+_HOLD = Prepared(
+    "mailq_hold",
+    "bigint, text, int",
+    f"""
+SELECT watermark, num_profiles - num_sent - num_errors - num_skipped - num_in_doubt - num_deferred, num_deferred
+  FROM batch WHERE {_HELD} FOR UPDATE
+""",  # noqa: S608 - made of our own words
+)
+_RELEASE = Prepared(
+    "mailq_batch_release",
+    "bigint, text, int, text, timestamptz, int, int, boolean",
+    f"""
+UPDATE batch
+   SET state = $4, due_at = $5, rung_at = NULL, ledger_no = ledger_no + 1, num_skipped = num_skipped + $6,
+       num_deferred = num_deferred + $7, progressed_at = now(), finished_at = CASE WHEN $8 THEN now() END,
+       owner = NULL, server_id = NULL, incarnation = NULL
+ WHERE {_HELD}
+""",  # noqa: S608 - made of our own words
+)
+
+
 def standing(tx: Connection, held: Claim) -> tuple[int, MailingState]:
     """The number of the last window transaction that was committed, and how the mailing stands.
 
@@ -131,8 +155,7 @@ def standing(tx: Connection, held: Claim) -> tuple[int, MailingState]:
     Raises:
         LeaseLost: the batch was reclaimed.
     """
-    statement = select(batch.c.ledger_no, mailing.c.state).join(mailing, mailing.c.id == batch.c.mailing_id).where(_held_by(held))
-    row = tx.execute(statement.with_for_update(of=batch)).one_or_none()
+    row: Any = _STANDING.execute(tx, held.batch_id, held.owner.process, held.fence).one_or_none()
     if row is None:
         raise LeaseLost(held.batch_id, held.fence)
     return row.ledger_no, MailingState(row.state)
@@ -149,10 +172,10 @@ def hold(tx: Connection, held: Claim) -> Counted:
     Raises:
         LeaseLost: the batch was reclaimed.
     """
-    row = tx.execute(_counted(held).with_for_update()).one_or_none()
+    row: Any = _HOLD.execute(tx, held.batch_id, held.owner.process, held.fence).one_or_none()
     if row is None:
         raise LeaseLost(held.batch_id, held.fence)
-    return Counted(row.watermark, row.pending, row.deferred)
+    return Counted(*row)
 
 
 def release(
@@ -164,22 +187,8 @@ def release(
         LeaseLost: the batch was reclaimed.
     """
     done = state in {State.FINISHED, State.CANCELLED}
-    statement = (
-        update(batch)
-        .where(_held_by(held))
-        .values(
-            state=state,
-            due_at=due_at,
-            rung_at=None,
-            ledger_no=batch.c.ledger_no + 1,
-            num_skipped=batch.c.num_skipped + skipped,
-            num_deferred=batch.c.num_deferred + deferred,
-            progressed_at=func.now(),
-            finished_at=func.now() if done else None,
-            **_UNOWNED,
-        )
-    )
-    if tx.execute(statement).rowcount != 1:
+    facts = (held.batch_id, held.owner.process, held.fence, state.value, due_at, skipped, deferred, done)
+    if _RELEASE.execute(tx, *facts).rowcount != 1:
         raise LeaseLost(held.batch_id, held.fence)
 
 
@@ -192,21 +201,6 @@ def wake_due(tx: Connection, *, now: datetime | None = None) -> int:
         .values(state=State.READY, due_at=None, rung_at=None)
     )
     return tx.execute(statement).rowcount
-
-
-def _counted(held: Claim) -> Select[Any, Any, Any]:
-    settled = batch.c.num_sent + batch.c.num_errors + batch.c.num_skipped + batch.c.num_in_doubt
-    pending = (batch.c.num_profiles - settled - batch.c.num_deferred).label("pending")
-    return select(batch.c.watermark, pending, batch.c.num_deferred.label("deferred")).where(_held_by(held))
-
-
-def _held_by(held: Claim) -> ColumnElement[bool]:
-    return and_(
-        batch.c.id == held.batch_id,
-        batch.c.owner == held.owner.process,
-        batch.c.fence == held.fence,
-        batch.c.state == State.LEASED,
-    )
 
 
 def as_claim(row: Row[Any], owner: Owner) -> Claim:

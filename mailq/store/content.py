@@ -3,11 +3,12 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection
 
 from mailq.core.mailing import Lane
-from mailq.store.tables import batch, mailing
+from mailq.store.prepared import Prepared
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,13 +23,18 @@ class MailingFacts:
     num_batches: int
 
 
+_OF_MAILING = Prepared(
+    "mailq_content",
+    "bigint",
+    """
+SELECT name, lane, content, coalesce(started_at, created_at) AS started_at,
+       (SELECT max(number) FROM batch WHERE mailing_id = $1) AS num_batches
+  FROM mailing WHERE id = $1
+""",
+)
+
+
 def of_mailing(tx: Connection, mailing_id: int) -> MailingFacts:
     """The facts of a mailing that runs."""
-    batches = select(func.max(batch.c.number)).where(batch.c.mailing_id == mailing_id).scalar_subquery()
-    started_at = func.coalesce(mailing.c.started_at, mailing.c.created_at)
-    row = tx.execute(
-        select(
-            mailing.c.name, mailing.c.lane, mailing.c.content, started_at.label("started_at"), batches.label("num_batches")
-        ).where(mailing.c.id == mailing_id)
-    ).one()
+    row: Any = _OF_MAILING.execute(tx, mailing_id).one()
     return MailingFacts(mailing_id, row.name, Lane(row.lane), row.content, row.started_at, row.num_batches)

@@ -1,22 +1,21 @@
 """The end of a mailing, decided in SQL: count again, lock the row, look again in the next statement."""
 
-from sqlalchemy import Connection, and_, exists, func, select, update
+from sqlalchemy import Connection, select, text
 
-from mailq.core.batch import State as BatchState
-from mailq.core.mailing import State
 from mailq.errors import BooksDiffer
 from mailq.store import verification
-from mailq.store.tables import batch, mailing
+from mailq.store.prepared import Prepared
+from mailq.store.tables import mailing
 
-_UNDONE = exists().where(
-    batch.c.mailing_id == mailing.c.id, batch.c.state.in_([BatchState.READY, BatchState.LEASED, BatchState.WAITING])
-)
-_UNBALANCED = exists().where(
-    batch.c.mailing_id == mailing.c.id,
-    batch.c.num_profiles != batch.c.num_sent + batch.c.num_errors + batch.c.num_skipped + batch.c.num_in_doubt,
-)
-_DONE = and_(~_UNDONE, ~_UNBALANCED)
-_GOING = mailing.c.state.in_([State.RUNNING, State.PAUSED])
+_DONE = """
+state IN ('running', 'paused')
+AND NOT EXISTS (SELECT FROM batch WHERE mailing_id = mailing.id AND batch.state IN ('ready', 'leased', 'waiting'))
+AND NOT EXISTS (SELECT FROM batch WHERE mailing_id = mailing.id
+                AND num_profiles <> num_sent + num_errors + num_skipped + num_in_doubt)
+"""
+_LOOK = Prepared("mailq_done", "bigint", f"SELECT id FROM mailing WHERE id = $1 AND {_DONE}")  # noqa: S608 - made of our own words
+_FINISH = text(f"UPDATE mailing SET state = 'finished', finished_at = now() WHERE id = :id AND {_DONE}")  # noqa: S608
+_OVERLOOKED = text(f"SELECT id FROM mailing WHERE {_DONE}")  # noqa: S608
 
 
 def finish_mailing(tx: Connection, mailing_id: int) -> bool:
@@ -30,18 +29,15 @@ def finish_mailing(tx: Connection, mailing_id: int) -> bool:
     Raises:
         BooksDiffer: the counters of a batch are not what its deliveries say. The mailing stays as it is.
     """
-    if tx.execute(select(mailing.c.id).where(mailing.c.id == mailing_id, _GOING, _DONE)).one_or_none() is None:
+    if _LOOK.execute(tx, mailing_id).one_or_none() is None:
         return False
     differing = verification.first_differing(tx, mailing_id)
     if differing is not None:
         raise BooksDiffer(f"the mailing cannot finish: the counters of {differing} are not what its deliveries say")
     tx.execute(select(mailing.c.id).where(mailing.c.id == mailing_id).with_for_update())
-    statement = (
-        update(mailing).where(mailing.c.id == mailing_id, _GOING, _DONE).values(state=State.FINISHED, finished_at=func.now())
-    )
-    return tx.execute(statement).rowcount == 1
+    return tx.execute(_FINISH, {"id": mailing_id}).rowcount == 1
 
 
 def overlooked(tx: Connection) -> list[int]:
     """Mailings whose last batch is done but which nobody finished, because a process died in between, or because their books differ."""
-    return list(tx.execute(select(mailing.c.id).where(_GOING, _DONE)).scalars())
+    return list(tx.execute(_OVERLOOKED).scalars())

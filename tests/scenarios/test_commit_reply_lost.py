@@ -19,7 +19,7 @@ def proxy(database_url):
     "marker",
     [
         pytest.param(b"EXECUTE mailq_advance", id="of a window"),
-        pytest.param(b"UPDATE batch SET state", id="of a claim or release", marks=pytest.mark.slow),
+        pytest.param(b"EXECUTE mailq_batch_", id="of a claim or release", marks=pytest.mark.slow),
     ],
 )
 def test_a_commit_whose_reply_was_lost_is_not_done_twice(submit, start_server, sink, proxy, marker):
@@ -41,7 +41,7 @@ def test_a_commit_whose_reply_was_lost_is_not_done_twice(submit, start_server, s
 def test_a_claim_whose_reply_was_lost_does_not_keep_the_last_batch(submit, start_server, sink, proxy):
     """No further ring comes to remind the process: it looks for itself what it holds by the books."""
     start_server(concurrency=1, database_url=proxy.url)
-    proxy.cut(1, after=b"UPDATE batch SET state")
+    proxy.cut(1, after=b"EXECUTE mailq_batch_")
 
     posted = submit(30)
 
