@@ -8,6 +8,7 @@ from mailq.core.outcome import Deferred, Fault, Outcome, Reply, Unknown
 from mailq.engine.ports import Feed, Letter, RelayFault
 from mailq.transports.smtp.failures import NoSession
 from mailq.transports.smtp.options import SmtpOptions
+from mailq.transports.smtp.outbox import Outbox
 from mailq.transports.smtp.session import Session
 
 FAULTS_IN_A_ROW = 5
@@ -22,6 +23,7 @@ class Sessions(Protocol):
     """The wire's warm sessions."""
 
     options: SmtpOptions
+    outbox: Outbox | None
 
     @property
     def idle_sessions(self) -> int:
@@ -129,7 +131,7 @@ class Carrying:
     async def _open(self) -> Session:
         self._opening += 1
         try:
-            return await Session.open(self._wire.options)
+            return await Session.open(self._wire.options, self._wire.outbox)
         finally:
             self._opening -= 1
 

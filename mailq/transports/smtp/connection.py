@@ -5,6 +5,7 @@ import re
 import select
 from typing import Protocol, cast
 
+from mailq.transports.smtp.outbox import Outbox
 from mailq.transports.smtp.replies import GarbledReply, RawReply, ReplyParser
 
 
@@ -40,12 +41,14 @@ class Connection(asyncio.Protocol):
         step: the replies that are due next, if they are those that need no looking at: a short way past the parser. Holds for
             the next bytes that come, and has to be set anew.
         time: the clock of its deadlines.
+        outbox: what gathers the writes of a turn, if anything does.
     """
 
     def __init__(self, listener: Listener, *, shortest_wait: float) -> None:
         self.listener = listener
         self.parser = ReplyParser()
         self.open = False
+        self.outbox: Outbox | None = None
         self.step: re.Pattern[bytes] | None = None
         self._loop = asyncio.get_running_loop()
         self.time = self._loop.time
@@ -53,7 +56,8 @@ class Connection(asyncio.Protocol):
         self._shortest_wait = shortest_wait
         self._deadline: float | None = None
         self._timer: asyncio.TimerHandle | None = None
-        self._paused = False
+        self._watched: select.poll | None = None
+        self._paused = self._closely = False
 
     @property
     def transport(self) -> asyncio.Transport:
@@ -64,11 +68,13 @@ class Connection(asyncio.Protocol):
     def adopt(self, transport: asyncio.Transport) -> None:
         """Go on over another transport: TLS was put on top of the first."""
         self._transport = transport
+        self._watched = None
         self.parser = ReplyParser()
 
     def watch_buffer(self, *, closely: bool) -> None:
-        """Whether `drained` is told of the last byte. Otherwise uvloop may gather what all sessions write in a turn, and write it
-        when all have read: two thirds of the price."""
+        """Whether `drained` is told of the last byte."""
+        self._closely = closely
+        self._deliver()
         self.transport.set_write_buffer_limits(high=0 if closely else None)
 
     @property
@@ -102,11 +108,19 @@ class Connection(asyncio.Protocol):
         the event loop may not have run since."""
         if not self.open or self.parser.midway or self.transport.is_closing():
             return False
-        watched = select.poll()
-        watched.register(self.transport.get_extra_info("socket").fileno(), select.POLLIN | select.POLLHUP)
-        return not watched.poll(0)
+        if self._watched is None:
+            self._watched = select.poll()
+            self._watched.register(self.transport.get_extra_info("socket").fileno(), select.POLLIN | select.POLLHUP)
+        return not self._watched.poll(0)
 
     def send(self, data: bytes | memoryview) -> None:
+        """Say something, at the end of the turn if there is an outbox."""
+        if self.outbox is None or self._closely:
+            self.write(data)
+        else:
+            self.outbox.post(self, data)
+
+    def write(self, data: bytes | memoryview) -> None:
         """Write, unless the connection is gone: then `lost` has told or will tell."""
         transport = self._transport
         if self.open and transport is not None and not transport.is_closing():
@@ -135,6 +149,7 @@ class Connection(asyncio.Protocol):
 
     def close(self) -> None:
         """End after what is written has left."""
+        self._deliver()
         self._forget()
         if self._transport is not None:
             self._transport.close()
@@ -144,6 +159,10 @@ class Connection(asyncio.Protocol):
         self._forget()
         if self._transport is not None:
             self._transport.abort()
+
+    def _deliver(self) -> None:
+        if self.outbox is not None:
+            self.outbox.deliver()
 
     def _forget(self) -> None:
         self.open = False

@@ -31,7 +31,8 @@ async def opened(options: SmtpOptions) -> tuple[Connection, Extensions]:
     try:
         return await Opening(options).open()
     except NoHandshake:
-        if options.tls is not Tls.OPPORTUNISTIC:
+        # In the clear a guarded password would be kept back: what went wrong is the handshake.
+        if options.tls is not Tls.OPPORTUNISTIC or options.guards_password:
             raise
     # RFC 7435: an opportunity that came to nothing leaves us where we would be without it.
     return await Opening(options.in_the_clear()).open()
@@ -178,8 +179,8 @@ class Opening:
         self.connection.abort()
 
     def garbled(self, what: str) -> None:
-        """No reply: no session."""
-        self._fail(what)
+        """No reply: no session. What is said while a password is given is not repeated: it may be the password."""
+        self._fail("what the relay says is no SMTP reply" if self._stage is Stage.AUTH else what)
         self.connection.abort()
 
     def expired(self) -> None:

@@ -16,7 +16,8 @@ class SmtpOptions:
     """A relay and how to talk to it.
 
     Attributes:
-        tls: what STARTTLS must bring, or with `implicit_tls` (smtps) whether the certificate is checked.
+        tls: what STARTTLS must bring, or with `implicit_tls` (smtps) whether the certificate is checked. `OPPORTUNISTIC` checks it
+            where a password depends on it.
         username, password: sent over TLS only, unless `plaintext_auth` allows otherwise.
         auth: the one mechanism to use; None takes the best that is offered.
         ca_file: authorities that may vouch for the relay, instead of the system's.
@@ -75,9 +76,14 @@ class SmtpOptions:
         return min(wait.total_seconds() for wait in waits)
 
     @property
+    def guards_password(self) -> bool:
+        """Whether there is a password, and nobody has said that it may be read on its way."""
+        return self.username is not None and not self.plaintext_auth
+
+    @property
     def verifies(self) -> bool:
-        """Whether the relay must prove who it is. With smtps only a plain word lets it off."""
-        return self.tls is Tls.VERIFIED or (self.implicit_tls and self.tls is not Tls.REQUIRED)
+        """Whether the relay must prove who it is. Where it gets a password, and with smtps, only a plain word lets it off."""
+        return self.tls is Tls.VERIFIED or (self.tls is not Tls.REQUIRED and (self.implicit_tls or self.guards_password))
 
     @cached_property
     def tls_context(self) -> ssl.SSLContext:

@@ -16,6 +16,7 @@ from mailq.transports.smtp.desk import Awaited, Desk
 from mailq.transports.smtp.extensions import Extensions
 from mailq.transports.smtp.opening import opened, readable
 from mailq.transports.smtp.options import SmtpOptions
+from mailq.transports.smtp.outbox import Outbox
 from mailq.transports.smtp.replies import RawReply
 from mailq.transports.smtp.speaker import Speaker
 
@@ -30,7 +31,9 @@ _OUT_OF_STEP = "the relay's replies are out of step with what it was asked"
 class Session:
     """One SMTP session. `carry` is for one letter and all that can be pipelined behind it."""
 
-    def __init__(self, connection: Connection, extensions: Extensions, options: SmtpOptions) -> None:
+    def __init__(
+        self, connection: Connection, extensions: Extensions, options: SmtpOptions, outbox: Outbox | None = None
+    ) -> None:
         self._connection = connection
         self.extensions = extensions
         self._options = options
@@ -43,16 +46,17 @@ class Session:
         self._done: asyncio.Future[None] | None = None
         self._goodbye: asyncio.Future[None] | None = None
         connection.listener = self
+        connection.outbox = outbox
 
     @classmethod
-    async def open(cls, options: SmtpOptions) -> "Session":
-        """Open a session.
+    async def open(cls, options: SmtpOptions, outbox: Outbox | None = None) -> "Session":
+        """Open a session, whose writes this outbox gathers.
 
         Raises:
             NoSession: it could not be opened.
         """
         connection, extensions = await opened(options)
-        return cls(connection, extensions, options)
+        return cls(connection, extensions, options, outbox)
 
     @property
     def usable(self) -> bool:

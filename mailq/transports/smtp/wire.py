@@ -7,6 +7,7 @@ from mailq.engine.ports import Feed
 from mailq.transports.smtp.carrying import Carrying
 from mailq.transports.smtp.extensions import Extensions
 from mailq.transports.smtp.options import SmtpOptions
+from mailq.transports.smtp.outbox import Outbox
 from mailq.transports.smtp.session import Session
 
 
@@ -30,6 +31,7 @@ class SmtpWire:
         # Last in, first out: a trickle of letters keeps one session warm instead of all.
         self._idle: list[Session] = []
         self._loop: asyncio.AbstractEventLoop | None = None
+        self.outbox: Outbox | None = None
 
     def __repr__(self) -> str:
         return f"SmtpWire({self.relay!r}, sessions={self.sessions})"
@@ -90,4 +92,4 @@ class SmtpWire:
                 # The loop they belong to may be closed already.
                 with suppress(RuntimeError):
                     session.abandon()
-            self._idle, self._loop = [], loop
+            self._idle, self._loop, self.outbox = [], loop, Outbox(loop)

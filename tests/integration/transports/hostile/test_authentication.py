@@ -53,8 +53,8 @@ async def test_a_relay_that_offers_auth_only_in_the_clear_gets_neither_password_
 
 
 @in_event_loop
-async def test_nor_in_the_session_that_goes_on_without_tls_where_a_handshake_failed():
-    """One who stands in between would only have to spoil it."""
+async def test_nor_is_there_another_session_without_tls_where_a_handshake_failed():
+    """One who stands in between would only have to spoil it; and what went wrong is the handshake."""
 
     async def spoils(peer: Peer) -> None:
         await peer.until(Stage.HELLO)
@@ -65,7 +65,18 @@ async def test_nor_in_the_session_that_goes_on_without_tls_where_a_handshake_fai
 
     ending = await trial(spoils, well_behaved, ehlo=OFFERING_ALL, tls=Tls.OPPORTUNISTIC, **USER)
 
-    assert "auth: a password is not sent without TLS" in str(ending.fault)
+    assert "tls: " in str(ending.fault)
+    assert ending.relay.commands == [b"EHLO", b"STAR"]
+    assert ending.given_back == [1]
+
+
+@in_event_loop
+async def test_nor_does_a_relay_that_has_not_proved_who_it_is_get_it_where_nobody_said_so():
+    script = upgrading(certified_by(CERTIFICATE), OFFERING_ALL)
+
+    ending = await trial(script, well_behaved, ehlo=OFFERING_ALL, tls=Tls.OPPORTUNISTIC, host="localhost", **USER)
+
+    assert "tls: the relay's certificate is not trusted" in str(ending.fault)
     assert b"AUTH" not in ending.relay.commands
     assert ending.given_back == [1]
 
@@ -88,6 +99,23 @@ async def test_a_relay_that_echoes_what_it_is_told_does_not_get_it_into_our_word
     assert "auth: 535" in said
     assert PASSWORD not in said
     assert not any(PASSWORD.encode() in _decoded(word) for word in said.split())
+    assert ending.given_back == [1]
+
+
+@pytest.mark.parametrize("mechanism", list(Mechanism))
+@in_event_loop
+async def test_nor_does_one_that_repeats_it_line_by_line_as_if_it_were_a_reply(mechanism: Mechanism):
+    async def parrots(peer: Peer) -> None:
+        line = peer.commands[-1]
+        while line.startswith(b"AUTH") and line.count(b" ") < 2:
+            await peer.say(b"334 VXNlcm5hbWU6\r\n")
+            line = await peer.hear("")
+        await peer.say(line)
+        await peer.stall()
+
+    ending = await trial(in_the_clear(parrots), plaintext_auth=True, tls=Tls.OFF, auth=mechanism, **USER)
+
+    assert str(ending.fault).endswith("auth: what the relay says is no SMTP reply")
     assert ending.given_back == [1]
 
 
