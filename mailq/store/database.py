@@ -1,5 +1,6 @@
 """The connection to PostgreSQL: one engine a process, short transactions, errors that name the address but no password."""
 
+import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from datetime import datetime
@@ -117,11 +118,14 @@ class KeptConnection:
 
     Args:
         session: statements that set what holds for its whole life, such as `prepared.SESSION`.
+        rested_s: a connection that was not used for so long is asked first whether it is still there; None never asks.
     """
 
-    def __init__(self, database: Database, *, session: str | None = None) -> None:
+    def __init__(self, database: Database, *, session: str | None = None, rested_s: float | None = None) -> None:
         self._database = database
         self._session = session
+        self._rested_s = rested_s
+        self._used_at = 0.0
         self._connection: Connection | None = None
 
     @contextmanager
@@ -132,11 +136,24 @@ class KeptConnection:
             Unavailable: the database does not answer, or went away in the middle.
         """
         with self._database.in_words():
-            if self._connection is None or self._connection.invalidated:
+            if self._connection is None or not self._is_there(self._connection):
                 self.close()
                 self._connection = self._connect()
-            with self._connection.begin():
-                yield self._connection
+            try:
+                with self._connection.begin():
+                    yield self._connection
+            finally:
+                self._used_at = time.monotonic()
+
+    def _is_there(self, connection: Connection) -> bool:
+        if connection.invalidated or self._rested_s is None or time.monotonic() < self._used_at + self._rested_s:
+            return not connection.invalidated
+        try:
+            connection.exec_driver_sql("SELECT 1")
+            connection.rollback()
+        except DBAPIError:
+            return False
+        return True
 
     def _connect(self) -> Connection:
         connection = self._database.engine.connect()
