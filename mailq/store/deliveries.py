@@ -54,11 +54,8 @@ SELECT seq, address, variables::text, attempts, state FROM {partition}
 
 def worklist(tx: Connection, held: Claim) -> list[Work]:
     """What a claim's pass is to work, in seq order: at most the size of a batch."""
-    rows: Sequence[Any] = (
-        _worklist(_partition(held))
-        .execute(tx, held.mailing_id, held.first_seq, held.last_seq, held.fence, held.pass_started_at)
-        .all()
-    )
+    facts = (held.mailing_id, held.first_seq, held.last_seq, held.fence, held.pass_started_at)
+    rows: Sequence[Any] = _worklist(_partition(held)).execute(tx, *facts).all()
     variables = json.loads(f"[{','.join([row[2] for row in rows])}]")
     return [
         Work(seq, address, known, attempts, _WORKABLE[state])

@@ -24,7 +24,7 @@ class Forgotten:
 
 def uuid(tx: Connection) -> str:
     """The name of this life of the books: what is kept outside the database goes by it, and an accepted restore begins a new one."""
-    return str(tx.execute(select(installation.c.uuid)).scalar_one())
+    return str(tx.exec_driver_sql("SELECT uuid::text FROM installation").scalar_one())
 
 
 def secret(tx: Connection) -> str:

@@ -4,32 +4,34 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Row, func, select, text, update
+from sqlalchemy import Connection, Row, update
 
 from mailq.core.batch import State
 from mailq.core.mailing import Lane
-from mailq.core.mailing import State as MailingState
-from mailq.store.tables import batch, mailing
+from mailq.store.prepared import Prepared
+from mailq.store.tables import batch
+
+_OUTSTANDING = Prepared(
+    "mailq_rung",
+    "text, interval",
+    """
+SELECT count(*) FROM batch JOIN mailing ON mailing.id = batch.mailing_id
+ WHERE mailing.state = 'running' AND mailing.lane = $1 AND batch.state = 'ready' AND batch.rung_at > clock_timestamp() - $2
+""",
+)
 
 
 def outstanding(tx: Connection, lane: Lane, *, ring_again_after: timedelta) -> int:
     """How many batches of a lane have been rung lately and are still ready: their rings are on the way."""
-    statement = (
-        select(func.count())
-        .select_from(batch.join(mailing, mailing.c.id == batch.c.mailing_id))
-        .where(
-            mailing.c.state == MailingState.RUNNING,
-            mailing.c.lane == lane,
-            batch.c.state == State.READY,
-            batch.c.rung_at > func.clock_timestamp() - ring_again_after,
-        )
-    )
-    return int(tx.execute(statement).scalar_one())
+    return int(str(_OUTSTANDING.execute(tx, lane.value, ring_again_after).scalar_one()))
 
 
 # Fair order: the first ready batches of every mailing of the lane, then the second ones. The lateral part reads at most
-# :room rows per mailing from batch_ready_idx, however many batches a mailing has.
-_RING = text("""
+# $2 rows per mailing from batch_ready_idx, however many batches a mailing has.
+_RING = Prepared(
+    "mailq_ring",
+    "text, bigint, interval",
+    """
 UPDATE batch SET rung_at = clock_timestamp()
   FROM (SELECT next.id, mailing.name,
                (SELECT max(number) FROM batch AS last WHERE last.mailing_id = mailing.id) AS num_batches
@@ -38,21 +40,22 @@ UPDATE batch SET rung_at = clock_timestamp()
                SELECT id, row_number() OVER (ORDER BY number) AS place
                  FROM batch
                 WHERE mailing_id = mailing.id AND state = 'ready'
-                  AND (rung_at IS NULL OR rung_at <= clock_timestamp() - CAST(:ring_again_after AS interval))
-                ORDER BY number LIMIT :room) AS next
-         WHERE mailing.state = 'running' AND mailing.lane = :lane
+                  AND (rung_at IS NULL OR rung_at <= clock_timestamp() - $3)
+                ORDER BY number LIMIT $2) AS next
+         WHERE mailing.state = 'running' AND mailing.lane = $1
          ORDER BY next.place, mailing.id
-         LIMIT :room) AS chosen
+         LIMIT $2) AS chosen
  WHERE batch.id = chosen.id AND batch.state = 'ready'
 RETURNING batch.id, batch.number, chosen.num_batches, chosen.name
-""")
+""",
+)
 
 
 def choose(tx: Connection, lane: Lane, *, room: int, ring_again_after: timedelta) -> list[Row[Any]]:
     """Mark up to `room` batches of a lane as rung now; their (id, number, num_batches, name)."""
     if room <= 0:
         return []
-    return list(tx.execute(_RING, {"lane": lane.value, "room": room, "ring_again_after": ring_again_after}))
+    return list(_RING.execute(tx, lane.value, room, ring_again_after))
 
 
 def take_back(tx: Connection, batch_ids: Sequence[int]) -> None:

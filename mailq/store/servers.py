@@ -5,7 +5,7 @@ from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, Integer, Row, and_, case, cast, exists, func, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Row, and_, case, exists, func, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from mailq.core.batch import State as BatchState
@@ -13,6 +13,7 @@ from mailq.core.lease import LeaseTerms
 from mailq.core.restart import Known
 from mailq.core.server import NEXT, Place, State
 from mailq.store.database import db_now
+from mailq.store.prepared import Prepared
 from mailq.store.tables import batch, server
 
 _TTL = LeaseTerms().ttl
@@ -93,11 +94,18 @@ def step(tx: Connection, server_id: int, incarnation: int, state: State) -> None
     )
 
 
+_SLOTS = Prepared(
+    "mailq_slots",
+    "text, interval",
+    """
+SELECT coalesce(sum((slots ->> $1)::int), 0) FROM server WHERE state = 'alive' AND renewed_at > clock_timestamp() - $2
+""",
+)
+
+
 def slots(tx: Connection, lane: str, *, seen_within: timedelta) -> int:
     """How many worker processes serve a lane, on servers heard of lately."""
-    recent = and_(server.c.state == State.ALIVE, server.c.renewed_at > db_now() - seen_within)
-    total = func.coalesce(func.sum(cast(server.c.slots[lane].astext, Integer)), 0)
-    return int(tx.execute(select(total).where(recent)).scalar_one())
+    return int(str(_SLOTS.execute(tx, lane, seen_within).scalar_one()))
 
 
 def known(tx: Connection, *, now: datetime | None = None) -> Sequence[Known]:
