@@ -28,7 +28,7 @@ from mailq.engine.upkeep import Upkeep
 from mailq.engine.watch import BEYOND_THE_LONGEST_WAIT, Watch, WatchPolicy
 from mailq.errors import Misconfigured
 from mailq.settings import Settings, required
-from mailq.store import installation
+from mailq.store import installation, prepared
 from mailq.store.database import Database, KeptConnection, Transactions
 from mailq.transports.journal import JournalFile, boot_id
 from mailq.transports.journals import FileJournals
@@ -56,6 +56,11 @@ def server_database(settings: Settings, *, application: str) -> Database:
     """
     url, ttl = required(settings.database_url, "database_url"), settings.lease.ttl
     return Database(url, application=application, idle_timeout_ms=round(ttl.total_seconds() * 1000))
+
+
+def kept_connection(database: Database) -> KeptConnection:
+    """The connection that a worker process keeps for its batches and whatever it asks between them. Used by one thread at a time."""
+    return KeptConnection(database, session=prepared.SESSION, rested_s=1.0)
 
 
 def retry_policy(settings: Settings) -> RetryPolicy:
@@ -151,13 +156,13 @@ def journals(settings: Settings, database: Database) -> FileJournals:
     return FileJournals(settings.home, lambda: _life(database))
 
 
-def restarter(settings: Settings, database: Database) -> Restarter:
+def restarter(settings: Settings, database: Database, *, looking: Transactions | None = None) -> Restarter:
     """What reclaims the batches of processes that are gone, and hears what their journals tell."""
     found = journals(settings, database)
-    return Restarter(database, found, retry_policy(settings), testimony=Testimony(database), leftovers=found)
+    return Restarter(database, found, retry_policy(settings), testimony=Testimony(database), leftovers=found, looking=looking)
 
 
-def guard(settings: Settings, database: Database) -> Guard:
+def guard(settings: Settings, database: Transactions) -> Guard:
     """What notices that the database has forgotten.
 
     Raises:
@@ -195,6 +200,7 @@ def executor(
     settings: Settings,
     database: Database,
     *,
+    books: KeptConnection | None = None,
     owner: Callable[[], Owner],
     stopping: Callable[[], bool],
     dispatcher: Dispatcher,
@@ -206,21 +212,23 @@ def executor(
     """A worker process's hands. Made in the process that will use them: nothing of it survives a fork.
 
     Args:
+        books: the connection that the process keeps; None makes one.
         owner: whom to claim as, now.
         may_send: whether the lease of an incarnation holds.
         memory: what notices that the database has forgotten.
     """
     clock = Clock()
+    kept = books or kept_connection(database)
     with database.begin() as tx:
         secret = installation.secret(tx)
     dice = random.Random()
     custody = Custody(
-        restarter(settings, database),
+        restarter(settings, database, looking=kept),
         Testimony(database),
         lambda incarnation: _new_journal(settings, database, incarnation),
     )
     return Executor(
-        database,
+        kept,
         wire or smtp_wire(settings),
         LetterPress(secret, domain=settings.message_id_domain, clock=clock.monotonic, bounce_address=settings.bounce_address),
         dispatcher,

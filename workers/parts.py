@@ -39,11 +39,13 @@ def parts() -> Parts:
 def _of_process(pid: int) -> Parts:
     membership = lifecycle.membership()
     database = bootstrap.server_database(membership.settings, application=f"mailq worker {pid}")
-    dispatcher = bootstrap.dispatcher(membership.settings, database)
-    guard = bootstrap.guard(membership.settings, database)
+    books = bootstrap.kept_connection(database)
+    dispatcher = bootstrap.dispatcher(membership.settings, books)
+    guard = bootstrap.guard(membership.settings, books)
     executor = bootstrap.executor(
         membership.settings,
         database,
+        books=books,
         owner=lambda: membership.owner,
         may_send=membership.may_send,
         memory=Memory(claimed=guard.claimed, forgotten=guard.forgotten, life=guard.life),

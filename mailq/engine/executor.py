@@ -23,9 +23,9 @@ from mailq.engine.rest import RelayRest
 from mailq.engine.stopping import Stopping
 from mailq.engine.window import Pass, PassPolicy, Reason
 from mailq.errors import BooksForgotten, LeaseLost, MailqError, Unavailable
-from mailq.store import batches, content, deliveries, prepared
+from mailq.store import batches, content, deliveries
 from mailq.store.content import MailingFacts
-from mailq.store.database import Database, KeptConnection
+from mailq.store.database import KeptConnection
 from mailq.store.deliveries import Work
 
 log = telemetry.logger(__name__)
@@ -80,11 +80,15 @@ class Memory:
 
 
 class Executor:
-    """One worker process's hands. Its event loop, sessions and ledger thread live as long as the process."""
+    """One worker process's hands. Its event loop, sessions and ledger thread live as long as the process.
+
+    Args:
+        books: the connection of the process, which is closed with it: its parts use it by turns.
+    """
 
     def __init__(
         self,
-        database: Database,
+        books: KeptConnection,
         wire: Wire,
         press: LetterPress,
         dispatcher: Dispatcher,
@@ -96,8 +100,7 @@ class Executor:
         loop_factory: Callable[[], asyncio.AbstractEventLoop] | None = None,
         progress: Progress = lambda _: None,
     ) -> None:
-        self._database = database
-        self._books = KeptConnection(database, session=prepared.SESSION)
+        self._books = books
         self._wire = wire
         self._press = press
         self._dispatcher = dispatcher
@@ -179,7 +182,7 @@ class Executor:
         journal = self._custody.enter(owner)
         if journal is None:
             return "nothing claimed: what this process held before is locked"
-        with self._database.begin() as tx:
+        with self._books.begin() as tx:
             held = batches.claim(tx, batch_id, owner=owner, journal=journal.nonce, relay=self._wire.relay)
             if held is None:
                 return "nothing to claim"

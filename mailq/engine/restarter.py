@@ -81,6 +81,9 @@ class Restarter:
     Former incarnations and dead processes leave journals behind; what these know besides is told, and the files removed.
     A batch whose process lives, by the lock of its journal, is left to it, unless its server was retired. Callers ring for what
     became ready.
+
+    Args:
+        looking: where a process looks what it holds; it does so before every claim.
     """
 
     def __init__(
@@ -91,12 +94,14 @@ class Restarter:
         *,
         testimony: Testimony | None = None,
         leftovers: Leftovers | None = None,
+        looking: Transactions | None = None,
     ) -> None:
         self._database = database
         self._journals = journals or NoJournals()
         self._retry = retry or RetryPolicy()
         self._testimony = testimony
         self._leftovers = leftovers
+        self._looking = looking or database
 
     def former_incarnations(self, server_id: int, incarnation: int) -> int:
         """Reclaim what earlier starts of a server left leased; how many batches."""
@@ -127,7 +132,7 @@ class Restarter:
             own: its journal. A batch that names another one was held by a dead process whose pid and so whose name came again.
             vet: called with each claim before anything is written; what it raises ends this.
         """
-        with self._database.begin() as tx:
+        with self._looking.begin() as tx:
             found = leases.of_process(tx, process)
         if not found:
             return Remains()
