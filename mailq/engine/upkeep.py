@@ -97,8 +97,9 @@ class Upkeep:
         now = time.monotonic()
         if self._keep_months is None or now < self._prune_at_s:
             return
-        pruning.prune(self._database, before=pruning.older_than(self._database, self._keep_months), actor="retention")
+        # Also what fails is tried again in an hour only: all sending waits while a drop waits for a long reader.
         self._prune_at_s = now + PRUNE_EVERY_S
+        pruning.prune(self._database, before=pruning.older_than(self._database, self._keep_months), actor="retention")
 
     def _start_scheduled(self) -> None:
         with self._database.begin() as tx:

@@ -197,3 +197,14 @@ def test_upkeep_prunes_what_is_older_than_it_is_told_to_keep(database, old, capl
     Upkeep(database, Dispatcher(database, QuietDoorbell()), keep_months=keep).tick()
     assert count(database, "delivery") == left
     assert "step_failed" not in caplog.text
+
+
+def test_upkeep_does_not_stand_in_the_way_of_sending_at_every_tick_while_somebody_reads(database, old, past, caplog):
+    """A drop that waits for a reader has all sending wait behind it: half a second an hour is enough."""
+    upkeep = Upkeep(database, Dispatcher(database, QuietDoorbell()), keep_months=1)
+    with database.begin() as reader:
+        reader.execute(text("SELECT count(*) FROM delivery"))
+        for _ in range(3):
+            upkeep.tick()
+    assert caplog.text.count("somebody reads deliveries") == 1
+    assert partition_of(database, past) is not None
