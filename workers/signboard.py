@@ -65,8 +65,8 @@ class Signboard:
         self.path = path
         self._mapped = mapped
         # The lease is asked for twice a message and changes every few seconds: what was read last is not read again.
-        self._read = b""
-        self._lease = EXPIRED
+        # In one, so that no thread sees what another one read with the lease of before.
+        self._read = (b"", EXPIRED)
 
     @classmethod
     def create(cls, path: Path) -> Self:
@@ -98,11 +98,13 @@ class Signboard:
         """The lease as it was granted last; `EXPIRED` if none was, or if its writer died over it."""
         for _ in range(_READS):
             octets = self._mapped[_LEASE_AT:_LEASE_END]
-            if octets == self._read:
-                return self._lease
+            read, lease = self._read
+            if octets == read:
+                return lease
             if _CHECK.unpack_from(octets, _LEASE.size)[0] == zlib.crc32(octets[: _LEASE.size]):
-                self._lease, self._read = Lease(*_LEASE.unpack_from(octets)), octets
-                return self._lease
+                lease = Lease(*_LEASE.unpack_from(octets))
+                self._read = octets, lease
+                return lease
             # Most likely it is being written this very moment.
         return EXPIRED
 
