@@ -107,7 +107,7 @@ class Pass:
                     self._feed.end()
                     self._limit(carrying)
                 if not carrying.done():
-                    await self._feed.news(enough=self._window // 2, linger_s=LINGER_S, within_s=BEAT_S)
+                    await self._feed.news(enough=self._window * 3 // 4, linger_s=LINGER_S, within_s=BEAT_S)
             await self._carried(carrying)
         finally:
             carrying.cancel()
