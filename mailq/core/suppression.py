@@ -14,4 +14,3 @@ class Reason(StrEnum):
     """It does not exist, or takes no mail."""
     MANUAL = "manual"
     """An operator decided so; the note may say why."""
-

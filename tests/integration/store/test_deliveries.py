@@ -15,7 +15,22 @@ from mailq.store.deliveries import Settled
 from tests.support.mailings import make_mailing, make_owner
 
 LATER = datetime(2031, 2, 3, 4, 5, 6, 789, tzinfo=UTC)
-_AWKWARD = ["", " ", "NULL", "null", '"', "\\", '\\"', "{}", "{a,b}", "a,b", "250 it's fine", "line\nbreak\r", "%s %(x)s :y", "Grüße €"]
+_AWKWARD = [
+    "",
+    " ",
+    "NULL",
+    "null",
+    '"',
+    "\\",
+    '\\"',
+    "{}",
+    "{a,b}",
+    "a,b",
+    "250 it's fine",
+    "line\nbreak\r",
+    "%s %(x)s :y",
+    "Grüße €",
+]
 
 
 @pytest.fixture
@@ -50,7 +65,9 @@ def test_every_change_is_written_as_it_was_decided(tx, held, change):
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=30, deadline=None)
-@given(st.lists(st.sampled_from(_AWKWARD) | st.text(st.characters(exclude_characters="\0", codec="utf-8")), min_size=1, max_size=20))
+@given(
+    st.lists(st.sampled_from(_AWKWARD) | st.text(st.characters(exclude_characters="\0", codec="utf-8")), min_size=1, max_size=20)
+)
 def test_what_a_relay_said_is_kept_to_the_letter(tx, held, replies):
     point = tx.begin_nested()
     changes = [Settled(seq, State.PENDING, Change(State.ERROR, reply=reply)) for seq, reply in enumerate(replies, held.first_seq)]

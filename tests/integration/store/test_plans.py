@@ -138,7 +138,9 @@ def test_a_window_transaction_reads_what_it_settles(tx, ground, held):
     ledger = Ledger(Once(tx), held, relay="relay:25")
     found = plans(tx, lambda: ledger.commit(settled(works), works[-1].seq))
     require_lean(ground, found, months=1)
-    advance, update = (next(plan for plan in found if f"EXECUTE mailq_{word}" in plan.statement) for word in ("advance", "settle"))
+    advance, update = (
+        next(plan for plan in found if f"EXECUTE mailq_{word}" in plan.statement) for word in ("advance", "settle")
+    )
     assert "batch_pkey" in advance.indexes()
     assert "(seq = new.seq)" in update.conditions()
 
