@@ -38,7 +38,6 @@ class LargeBody:
                 self._connection.tell_when_drained()
                 return False
         if self._connection.quiet:
-            self._connection.watch_buffer(closely=False)
             return True
         self._connection.tell_soon()
         return False

@@ -75,7 +75,9 @@ class Connection(asyncio.Protocol):
         """Whether `drained` is told of the last byte."""
         self._closely = closely
         self._deliver()
-        self.transport.set_write_buffer_limits(high=0 if closely else None)
+        # uvloop raises for one that is closed; `lost` tells of it.
+        if not self.transport.is_closing():
+            self.transport.set_write_buffer_limits(high=0 if closely else None)
 
     @property
     def drained(self) -> bool:

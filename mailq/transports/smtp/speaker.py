@@ -78,7 +78,10 @@ class Speaker:
         """Send what may leave of a large body, and its dot when all has; False if the dot may not leave."""
         if leaving.go_on():
             self.leaving = None
-            return self._send_dot(b"", desk)
+            # At once, while the relay is known to be silent, and not at the end of the turn.
+            may = self._send_dot(b"", desk)
+            self._connection.watch_buffer(closely=False)
+            return may
         self._connection.expect_within(min(self._options.block_timeout.total_seconds(), leaving.time_left_s))
         return True
 

@@ -4,9 +4,14 @@ import asyncio
 import socket
 from contextlib import asynccontextmanager
 
+from mailq.transports.smtp import SmtpOptions
+from mailq.transports.smtp.body import LargeBody
 from mailq.transports.smtp.connection import Connection
+from mailq.transports.smtp.extensions import Extensions
 from mailq.transports.smtp.outbox import Outbox
+from mailq.transports.smtp.speaker import Speaker
 from tests.support.asynchronous import in_event_loop
+from tests.support.feeds import letter
 from tests.support.waiting import happens
 
 
@@ -106,3 +111,26 @@ async def test_blocks_of_a_large_body_leave_at_once_and_behind_what_was_said_bef
         one.connection.send(b"block")
         assert one.connection.drained or one.has
         await happens(lambda: one.has == b"DATA\r\nblock")
+
+
+class Willing:
+    """A desk that has nothing more and allows everything."""
+
+    def next_letter(self) -> None: ...
+
+    def may_dot(self, _: object) -> bool:
+        return True
+
+
+@in_event_loop
+async def test_the_dot_of_a_large_body_leaves_at_once():
+    """The relay was silent a moment ago; what it says before the end of the turn could pass for its reply."""
+    async with connected(Outbox(asyncio.get_running_loop())) as one:
+        speaker = Speaker(one.connection, Extensions(pipelining=True), SmtpOptions("127.0.0.1"))
+        speaker.hands.letter = letter()
+        leaving = LargeBody(one.connection, b"x" * 40_000, within_s=60)
+        while not speaker.send_blocks(leaving, Willing()):
+            await asyncio.sleep(0)
+        assert one.has.endswith(b"x.\r\n")
+        one.connection.send(b"RSET\r\n")
+        assert not one.has.endswith(b"RSET\r\n")
