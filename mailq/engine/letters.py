@@ -64,7 +64,7 @@ class LetterPress:
             if isinstance(renderer, TemplateFault):
                 return _unmakeable(renderer)
             try:
-                return self._make(renderer, facts.mailing_id, work, stamp)
+                return self._make(renderer, facts, work, stamp)
             except RenderFault as fault:
                 return _unmakeable(fault)
 
@@ -74,13 +74,14 @@ class LetterPress:
         """The Message-ID of a delivery."""
         return message_id(mailing_id, seq, self._secret, self._domain or sender.address.domain)
 
-    def _make(self, renderer: Renderer, mailing_id: int, work: Work, date: str) -> Letter:
+    def _make(self, renderer: Renderer, facts: MailingFacts, work: Work, date: str) -> Letter:
+        mailing_id = facts.mailing_id
         sender = renderer.sender(work.address, work.variables)
         name = self.message_id(mailing_id, work.seq, sender)
         content = renderer.render(work.address, work.variables, message_id=name, date=date)
         international = sender.address.international or not (work.address.isascii() and content.isascii())
         envelope = sender.address.text if self._verp is None else self._verp.sender(mailing_id, work.seq)
-        return Letter(work.seq, envelope, work.address, content, international, f"{mailing_id}.{work.seq}")
+        return Letter(work.seq, envelope, work.address, content, international, f"{facts.public_id}.{work.seq}")
 
     def _renderer(self, facts: MailingFacts) -> Renderer | TemplateFault:
         kept = self._renderers

@@ -16,6 +16,7 @@ class MailingFacts:
     """A mailing as its batches see it; `content` is what `Content.as_mapping` wrote."""
 
     mailing_id: int
+    public_id: str
     name: str
     lane: Lane
     content: Mapping[str, object]
@@ -27,7 +28,7 @@ _OF_MAILING = Prepared(
     "mailq_content",
     "bigint",
     """
-SELECT name, lane, content, coalesce(started_at, created_at) AS started_at,
+SELECT public_id, name, lane, content, coalesce(started_at, created_at) AS started_at,
        (SELECT max(number) FROM batch WHERE mailing_id = $1) AS num_batches
   FROM mailing WHERE id = $1
 """,
@@ -37,4 +38,4 @@ SELECT name, lane, content, coalesce(started_at, created_at) AS started_at,
 def of_mailing(tx: Connection, mailing_id: int) -> MailingFacts:
     """The facts of a mailing that runs."""
     row: Any = _OF_MAILING.execute(tx, mailing_id).one()
-    return MailingFacts(mailing_id, row.name, Lane(row.lane), row.content, row.started_at, row.num_batches)
+    return MailingFacts(mailing_id, row.public_id, row.name, Lane(row.lane), row.content, row.started_at, row.num_batches)

@@ -28,5 +28,11 @@ class Outbox:
     def deliver(self) -> None:
         """Write everything that was posted."""
         posted, self._posted = self._posted, []
-        for writer, data in posted:
-            writer.write(data)
+        for place, (writer, data) in enumerate(posted, start=1):
+            try:
+                writer.write(data)
+            except BaseException:
+                # A connection that fails is no reason for the others to wait.
+                self._posted = posted[place:] + self._posted
+                self._loop.call_soon(self.deliver)
+                raise

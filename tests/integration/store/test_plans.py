@@ -152,6 +152,8 @@ def test_a_window_transaction_planned_while_the_month_was_empty_reads_what_it_se
     Ledger(kept, held, relay="relay:25").commit(settled(works), works[-1].seq)
     held, works = make_mailing_in(5000)
     with kept.begin() as tx:
+        claimed = plans(tx, lambda: batches.claim(tx, held.batch_id, owner=held.owner))
+        assert "batch_pkey" in {index for plan in claimed for index in plan.indexes()}
         found = plans(tx, lambda: Ledger(Once(tx), held, relay="relay:25").commit(settled(works[:WINDOW]), works[WINDOW].seq))
     kept.close()
     update = next(plan for plan in found if "EXECUTE mailq_settle" in plan.statement)

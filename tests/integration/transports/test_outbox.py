@@ -134,3 +134,23 @@ async def test_the_dot_of_a_large_body_leaves_at_once():
         assert one.has.endswith(b"x.\r\n")
         one.connection.send(b"RSET\r\n")
         assert not one.has.endswith(b"RSET\r\n")
+
+
+class Broken:
+    """A writer that cannot."""
+
+    def write(self, data: object) -> None:
+        raise RuntimeError("broken")
+
+
+@in_event_loop
+async def test_a_connection_that_fails_keeps_the_others_from_nothing():
+    loop = asyncio.get_running_loop()
+    told = []
+    loop.set_exception_handler(lambda _, context: told.append(context["exception"]))
+    outbox = Outbox(loop)
+    async with connected(outbox) as one:
+        outbox.post(Broken(), b"lost")
+        one.connection.send(b"heard")
+        await happens(lambda: one.has == b"heard")
+    assert [str(error) for error in told] == ["broken"]

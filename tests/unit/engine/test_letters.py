@@ -15,7 +15,7 @@ from mailq.store.deliveries import Work
 
 NOW = datetime(2026, 11, 21, 10, tzinfo=UTC)
 CONTENT = Content(subject="Hello", sender="Shop <shop@example.org>", text="Dear {{ name }}\n")
-FACTS = MailingFacts(26745, "Sale", Lane.BULK, CONTENT.as_mapping(), NOW, 1)
+FACTS = MailingFacts(26745, "mlg_7fk2", "Sale", Lane.BULK, CONTENT.as_mapping(), NOW, 1)
 
 
 def letter(bounce_address: str | None, seq: int) -> Letter:
@@ -30,7 +30,7 @@ def test_the_envelope_sender_is_the_sender_s_own_address() -> None:
 
 
 def test_a_notice_about_a_letter_names_its_mailing_and_its_place_in_it() -> None:
-    assert letter(None, 7).envelope_id == "26745.7"
+    assert letter(None, 7).envelope_id == "mlg_7fk2.7"
 
 
 @pytest.mark.parametrize("seq", [1, 7])
