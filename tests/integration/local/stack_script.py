@@ -25,6 +25,9 @@ def main(origin: str, *work: str) -> int:
             sys.stdout.write(json.dumps({"ready": True, "pids": pids, "urls": urls}) + "\n")
             sys.stdout.flush()
             stack.wait()
+    except KeyboardInterrupt:
+        # Between the news that it is up and the waiting, whose end is 0 too.
+        return 0
     except MailqError as error:
         sys.stderr.write(f"{error}\n")
         return error.exit_code
