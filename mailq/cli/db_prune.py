@@ -104,7 +104,7 @@ def _show(months: "Sequence[Month]", *, as_json: bool) -> None:
         print_json([_document(month, pruned=False) for month in months])
         return
     if not months:
-        print_line("no month is old enough")
+        print_line("no month is old enough; the present one is never pruned")
         return
     rows = [
         (each.name, each.num_mailings, each.num_profiles, round(each.size_bytes / 1e6), _answer(each.kept_because))
