@@ -9,7 +9,9 @@ from tests.scenarios.ledgers import ledgers_agree
 from tests.support.waiting import eventually
 
 SESSIONS = 5
-BRIEF = {"relay__connect_timeout": "1s", "relay__command_timeout": "1s", "relay__dot_timeout": "2s"}
+BRIEF = {
+    f"relay__{wait}_timeout": within for wait, within in (("connect", "1s"), ("command", "1s"), ("data", "1s"), ("dot", "2s"))
+}
 
 
 # Past the longest wait for a relay it has ten seconds more; `tests/integration/engine/test_watch.py` decides the same quickly.
