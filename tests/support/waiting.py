@@ -10,8 +10,11 @@ _POLL_SECONDS = 0.005
 Value = TypeVar("Value")
 
 
-def eventually(condition: Callable[[], Value], within: float = 10.0) -> Value:
+def eventually(condition: Callable[[], Value], within: float = 10.0, *, every_s: float = _POLL_SECONDS) -> Value:
     """Ask until the answer is true, and return it. A failed assertion inside counts as "not yet".
+
+    Args:
+        every_s: how often to ask: seldom, where asking would disturb what is measured.
 
     Raises:
         AssertionError: the deadline passed; carries the condition's last answer or failure.
@@ -27,10 +30,15 @@ def eventually(condition: Callable[[], Value], within: float = 10.0) -> Value:
             return answer
         if time.monotonic() > deadline:
             raise AssertionError(f"not within {within:g} s; the last answer was {answer!r}") from failure
-        time.sleep(_POLL_SECONDS)
+        time.sleep(every_s)
 
 
 async def happens(condition: Callable[[], object]) -> None:
     """Let the event loop run until it is so; the test's own deadline ends it otherwise."""
     while not condition():
         await asyncio.sleep(_POLL_SECONDS)
+
+
+async def turn() -> None:
+    """Let the event loop do what it has at hand, once."""
+    await asyncio.sleep(0)
