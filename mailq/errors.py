@@ -12,9 +12,17 @@ class MailqError(Exception):
 
 
 class BadInput(MailqError):
-    """A file, template or value from outside is at fault; nothing was changed."""
+    """A file, template or value from outside is at fault; nothing was changed.
+
+    Attributes:
+        field: which part of what was given, such as `subject` or `header List-Id`, where it is known.
+    """
 
     exit_code = 65
+
+    def __init__(self, text: str, *, field: str | None = None) -> None:
+        super().__init__(text)
+        self.field = field
 
 
 class NotFound(MailqError):

@@ -5,6 +5,7 @@ from enum import StrEnum
 
 from sqlalchemy import (
     BigInteger,
+    Boolean,
     CheckConstraint,
     Column,
     DateTime,
@@ -104,10 +105,23 @@ mailing = Table(
     Column("started_at", Moment),
     Column("finished_at", Moment),
     Column("expires_at", Moment),
+    Column("loaded_at", Moment, comment="since when its recipients are complete, so that the leader may close the load"),
+    Column(
+        "repeats",
+        Boolean,
+        nullable=False,
+        server_default=text("false"),
+        comment="whether an address may get several of its messages",
+    ),
+    Column("stream", Text, comment="of a stream: SHA-256 over content and options of its single messages"),
+    Column("open_until", Moment, comment="of a stream: the end of its month; not finished before"),
     UniqueConstraint("organization_id", "key"),
+    UniqueConstraint("organization_id", "stream", "open_until"),
     one_of("state", MailingState),
     one_of("lane", Lane),
     one_of("doubt_policy", DoubtPolicy),
+    CheckConstraint("(stream IS NULL) = (open_until IS NULL)", name="stream"),
+    Index("mailing_loaded_idx", "id", postgresql_where=text("state = 'loading' AND loaded_at IS NOT NULL")),
     Index(None, "state", postgresql_where=text("state IN ('scheduled', 'running', 'paused')")),
     Index(None, "key", postgresql_where=text("key IS NOT NULL")),
     Index("mailing_public_id_prefix_idx", "public_id", postgresql_ops={"public_id": "text_pattern_ops"}),
@@ -253,6 +267,71 @@ delivery = Table(
     postgresql_partition_by="RANGE (mailing_id)",
 )
 Index("delivery_address_idx", func.address_key(delivery.c.address))
+
+inbox = Table(
+    "inbox",
+    metadata,
+    Column("id", BigInteger, Identity(always=True), primary_key=True),
+    Column("public_id", Text, nullable=False, unique=True),
+    Column("organization_id", BigInteger, ForeignKey("organization.id"), nullable=False),
+    Column("key", Text, comment="the producer's own name for it; the same key and content is the same message"),
+    Column("digest", Text, nullable=False, comment="SHA-256 over all that the producer said"),
+    Column("stream", Text, nullable=False, comment="SHA-256 over content and options: the messages of one stream share it"),
+    Column("lane", Text, nullable=False),
+    Column("doubt_policy", Text, nullable=False),
+    Column("content", JSONB, comment="until it is moved into its stream, as the next two"),
+    Column("address", Text(collation="C")),
+    Column("variables", JSONB),
+    Column("accepted_at", Moment, nullable=False, server_default=func.now()),
+    Column("mailing_id", BigInteger, comment="the stream whose delivery it has become, with the next one"),
+    Column("seq", Integer),
+    UniqueConstraint("organization_id", "key"),
+    one_of("lane", Lane),
+    one_of("doubt_policy", DoubtPolicy),
+    CheckConstraint("(mailing_id IS NULL) = (seq IS NULL)", name="moved"),
+    CheckConstraint(
+        "(mailing_id IS NULL) = (content IS NOT NULL AND address IS NOT NULL AND variables IS NOT NULL)", name="payload"
+    ),
+    Index("inbox_waiting_idx", "id", postgresql_where=text("mailing_id IS NULL")),
+    Index("inbox_delivery_idx", "mailing_id", "seq", postgresql_where=text("mailing_id IS NOT NULL")),
+)
+
+idempotency = Table(
+    "idempotency",
+    metadata,
+    Column("organization_id", BigInteger, ForeignKey("organization.id"), primary_key=True),
+    Column("key", Text, primary_key=True, comment="what a producer sent as Idempotency-Key"),
+    Column(
+        "mailing_id",
+        BigInteger,
+        ForeignKey("mailing.id", ondelete="CASCADE"),
+        nullable=False,
+        comment="it is valid as long as this one",
+    ),
+    Column("digest", Text, nullable=False, comment="SHA-256 over the request"),
+    Column("answer", JSONB, nullable=False, comment="what was answered, and is again"),
+    Column("created_at", Moment, nullable=False, server_default=func.now()),
+    Index(None, "mailing_id"),
+)
+
+api_key = Table(
+    "api_key",
+    metadata,
+    Column("id", BigInteger, Identity(always=True), primary_key=True),
+    Column("public_id", Text, nullable=False, unique=True, comment="the part of the key by which it is found; no secret"),
+    Column("organization_id", BigInteger, ForeignKey("organization.id"), nullable=False),
+    Column("name", Text, nullable=False),
+    Column("secret_digest", Text, nullable=False, comment="SHA-256 of the secret, which has 192 random bits and needs no salt"),
+    Column("scopes", ARRAY(Text), nullable=False),
+    Column("rate_per_s", Integer, comment="requests a second; null takes the setting"),
+    Column("created_at", Moment, nullable=False, server_default=func.now()),
+    Column("last_used_at", Moment, comment="to a minute"),
+    Column("expires_at", Moment),
+    Column("revoked_at", Moment),
+    CheckConstraint("cardinality(scopes) > 0 AND scopes <@ ARRAY['send', 'read', 'admin']", name="scopes"),
+    CheckConstraint("rate_per_s > 0", name="rate"),
+    Index(None, "organization_id"),
+)
 
 suppression = Table(
     "suppression",

@@ -12,7 +12,7 @@ class TemplateFault(BadInput):
     """
 
     def __init__(self, part: str, reason: str, *, line: int | None = None) -> None:
-        super().__init__(f"{part}, line {line}: {reason}" if line else f"{part}: {reason}")
+        super().__init__(f"{part}, line {line}: {reason}" if line else f"{part}: {reason}", field=part)
         self.part = part
         self.reason = reason
         self.line = line
@@ -27,7 +27,7 @@ class RenderFault(BadInput):
     """
 
     def __init__(self, part: str, reason: str, *, line: int | None = None, variable: str | None = None) -> None:
-        super().__init__(f"{part}, line {line}: {reason}" if line else f"{part}: {reason}")
+        super().__init__(f"{part}, line {line}: {reason}" if line else f"{part}: {reason}", field=part)
         self.part = part
         self.reason = reason
         self.line = line

@@ -1,0 +1,1 @@
+"""The producers' door in Python."""
