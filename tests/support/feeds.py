@@ -5,7 +5,7 @@ from collections import Counter, deque
 from collections.abc import Iterable
 
 from mailq.core.outcome import Outcome
-from mailq.engine.ports import Letter
+from mailq.engine.ports import Letter, Wire
 
 
 def letter(seq: int = 1, content: bytes = b"Subject: hello\r\n\r\nworld\r\n", **changes: object) -> Letter:
@@ -83,6 +83,15 @@ class BookFeed:
     def balanced(self) -> bool:
         """Whether every letter taken was reported or given back, each time exactly once."""
         return not self._out and sum(self.taken.values()) == len(self.outcomes) + len(self.given_back)
+
+
+async def carry(wire: Wire, feed: BookFeed) -> None:
+    """Carry a feed to its end or to a fault, after which every letter is accounted for."""
+    try:
+        await wire.carry(feed)
+    finally:
+        await wire.close()
+        assert feed.balanced
 
 
 class HesitantFeed(BookFeed):

@@ -11,7 +11,7 @@ from mailq.core.outcome import Accepted
 from mailq.engine.ports import RelayFault
 from mailq.transports.smtp import Mechanism, SmtpOptions, SmtpWire, Tls
 from tests.support.asynchronous import in_event_loop
-from tests.support.feeds import BookFeed, letters
+from tests.support.feeds import BookFeed, carry, letters
 from tests.support.hostile import HostileRelay, Peer, Script, hostile
 
 SECRET = "s3crét"
@@ -24,14 +24,6 @@ Check = Callable[[Peer], Awaitable[bool]]
 def wire_to(relay: HostileRelay, **options: object) -> SmtpWire:
     facts = {"sessions": 1, "username": "me", "password": SECRET, "plaintext_auth": True, "quit_timeout": timedelta(seconds=1)}
     return SmtpWire(SmtpOptions("127.0.0.1", relay.port, **(facts | options)))  # type: ignore[arg-type]
-
-
-async def carry(wire: SmtpWire, feed: BookFeed) -> None:
-    try:
-        await wire.carry(feed)
-    finally:
-        await wire.close()
-        assert feed.balanced
 
 
 def relay_that(checks: Check, offers: str) -> Script:

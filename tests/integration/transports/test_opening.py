@@ -11,7 +11,7 @@ from mailq.core.outcome import Accepted, Rejected, Reply, Stage
 from mailq.engine.ports import RelayFault
 from mailq.transports.smtp import SmtpOptions, SmtpWire, Tls
 from tests.support.asynchronous import in_event_loop
-from tests.support.feeds import BookFeed, letter, letters
+from tests.support.feeds import BookFeed, carry, letter, letters
 from tests.support.hostile import LOCK_STEP, HostileRelay, Peer, Script, hostile, well_behaved
 
 CERTIFICATE = Path(__file__).with_name("relay.pem")
@@ -27,14 +27,6 @@ def server_tls() -> ssl.SSLContext:
 def trusting(relay: HostileRelay, **options: object) -> SmtpWire:
     facts = {"host": "localhost", "ca_file": str(CERTIFICATE), "sessions": 1, "quit_timeout": SHORT} | options
     return SmtpWire(SmtpOptions(port=relay.port, **facts))  # type: ignore[arg-type]
-
-
-async def carry(wire: SmtpWire, feed: BookFeed) -> None:
-    try:
-        await wire.carry(feed)
-    finally:
-        await wire.close()
-        assert feed.balanced
 
 
 async def offers_starttls(peer: Peer) -> None:
