@@ -15,6 +15,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from mailq.core.outcome import Stage
+from tests.support.waiting import turn
 
 EHLO = (
     b"250-hostile.example\r\n250-PIPELINING\r\n250-SIZE 100000000\r\n250-8BITMIME\r\n250-ENHANCEDSTATUSCODES\r\n250 SMTPUTF8\r\n"
@@ -52,11 +53,15 @@ class Peer:
         self.writer.write(data)
         await self.writer.drain()
 
+    async def segment(self, data: bytes) -> None:
+        """Send in a segment of its own: what is said next leaves a turn of the event loop later."""
+        await self.say(data)
+        await turn()
+
     async def drip(self, data: bytes, size_bytes: int = 1) -> None:
-        """Send byte by byte, or in pieces of this size, each in a segment of its own, with a turn of the event loop between."""
+        """Send byte by byte, or in pieces of this size, each in a segment of its own."""
         for start in range(0, len(data), size_bytes):
-            await self.say(data[start : start + size_bytes])
-            await asyncio.sleep(0)
+            await self.segment(data[start : start + size_bytes])
 
     async def trickle(self, data: Iterable[int], pause: timedelta) -> None:
         """Send byte by byte with a pause after each, until there are no more or the client is done."""
@@ -208,8 +213,7 @@ def says(*answers: bytes) -> Misdeed:
 
     async def misdeed(peer: Peer) -> None:
         for answer in answers:
-            await peer.say(answer)
-            await asyncio.sleep(0)
+            await peer.segment(answer)
         await peer.stall()
 
     return misdeed

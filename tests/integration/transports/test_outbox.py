@@ -129,8 +129,7 @@ async def test_the_dot_of_a_large_body_leaves_at_once():
         speaker = Speaker(one.connection, Extensions(pipelining=True), SmtpOptions("127.0.0.1"))
         speaker.hands.letter = letter()
         leaving = LargeBody(one.connection, b"x" * 40_000, within_s=60)
-        while not speaker.send_blocks(leaving, Willing()):
-            await asyncio.sleep(0)
+        await happens(lambda: speaker.send_blocks(leaving, Willing()))
         assert one.has.endswith(b"x.\r\n")
         one.connection.send(b"RSET\r\n")
         assert not one.has.endswith(b"RSET\r\n")

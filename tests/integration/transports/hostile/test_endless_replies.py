@@ -1,6 +1,5 @@
 """Replies without end, in line or in lines: the session ends before they fill the memory."""
 
-import asyncio
 from contextlib import suppress
 
 import pytest
@@ -13,16 +12,14 @@ from tests.support.trials import at_every_stage
 async def endless_lines(peer: Peer) -> None:
     with suppress(ConnectionError):
         while not peer.writer.is_closing():
-            await peer.say(b"250-and another\r\n" * 100)
-            await asyncio.sleep(0)
+            await peer.segment(b"250-and another\r\n" * 100)
 
 
 async def endless_line(peer: Peer) -> None:
     with suppress(ConnectionError):
         await peer.say(b"250 ")
         while not peer.writer.is_closing():
-            await peer.say(b"x" * 10_000)
-            await asyncio.sleep(0)
+            await peer.segment(b"x" * 10_000)
 
 
 async def long_line(peer: Peer) -> None:

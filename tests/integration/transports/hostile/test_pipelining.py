@@ -1,7 +1,5 @@
 """Relays that do not pipeline, say that they do and do not, or change their mind."""
 
-import asyncio
-
 import pytest
 
 from mailq.core.outcome import Accepted, Deferred, Doubt, Fault, Reply, Stage, Unknown
@@ -9,6 +7,7 @@ from tests.support.asynchronous import in_event_loop
 from tests.support.feeds import letters
 from tests.support.hostile import LOCK_STEP, Peer
 from tests.support.trials import SHORT, trial
+from tests.support.waiting import turn
 
 
 def nothing_more(peer: Peer) -> bool:
@@ -45,7 +44,7 @@ async def test_only_the_word_itself_in_a_line_of_its_own_announces_it(announced:
         await peer.until(Stage.HELLO)
         await peer.say(announced)
         await peer.hear("MAIL")
-        await asyncio.sleep(0)
+        await turn()
         assert nothing_more(peer)
         await peer.say(b"250 ok\r\n")
         await peer.accept_rest()

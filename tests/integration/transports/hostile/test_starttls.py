@@ -26,6 +26,7 @@ from tests.support.hostile import (
     well_behaved,
 )
 from tests.support.trials import SHORT, trial
+from tests.support.waiting import turn
 
 CERTIFICATE = Path(__file__).with_name("certificates") / "good.pem"
 TRUSTING = {"host": "localhost", "ca_file": str(CERTIFICATE)}
@@ -132,7 +133,7 @@ async def test_plain_text_that_comes_a_moment_later_ends_it_too():
         async def script(peer: Peer) -> None:
             await peer.say(b"220 go ahead\r\n")
             for _ in range(turns):
-                await asyncio.sleep(0)
+                await turn()
             await peer.say(b"250-PIPELINING\r\n250 injected\r\n")
             await peer.stall()
 
