@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from functools import cache
 from typing import Any, NamedTuple
 
 from sqlalchemy import Connection
@@ -11,8 +10,7 @@ from mailq.core.batch import Claim, Left, Tally
 from mailq.core.delivery import NEXT, WORKABLE, Change, State
 from mailq.core.transitions import require
 from mailq.errors import BooksDiffer
-from mailq.store import partitions
-from mailq.store.prepared import Prepared
+from mailq.store.prepared import PreparedOfMonth
 
 
 class Work(NamedTuple):
@@ -36,26 +34,24 @@ class Settled(NamedTuple):
 _WORKABLE = {state.value: state for state in WORKABLE}
 
 
-@cache
-def _worklist(partition: str) -> Prepared:
-    # `pass` keeps out what was settled, put off or reopened in this very pass, whatever the clocks say.
-    # Text: decoding is left to us, who do it once for all of them.
-    return Prepared(
-        f"mailq_worklist_{partition}",
-        "bigint, int, int, int, timestamptz",
-        f"""
+# `pass` keeps out what was settled, put off or reopened in this very pass, whatever the clocks say.
+# Text: decoding is left to us, who do it once for all of them.
+_WORKLIST = PreparedOfMonth(
+    "mailq_worklist",
+    "bigint, int, int, int, timestamptz",
+    """
 SELECT seq, address, variables::text, attempts, state FROM {partition}
- WHERE mailing_id = $1 AND seq BETWEEN $2 AND $3 AND state IN ({", ".join(f"'{state}'" for state in sorted(WORKABLE))})
+ WHERE mailing_id = $1 AND seq BETWEEN $2 AND $3 AND state IN ('deferred', 'pending')
    AND pass < $4 AND (due_at IS NULL OR due_at <= $5)
  ORDER BY seq
-""",  # noqa: S608 - made of our own names
-    )
+""",
+)
 
 
 def worklist(tx: Connection, held: Claim) -> list[Work]:
     """What a claim's pass is to work, in seq order: at most the size of a batch."""
     facts = (held.mailing_id, held.first_seq, held.last_seq, held.fence, held.pass_started_at)
-    rows: Sequence[Any] = _worklist(_partition(held)).execute(tx, *facts).all()
+    rows: Sequence[Any] = _WORKLIST.execute(tx, *facts).all()
     variables = json.loads(f"[{','.join([row[2] for row in rows])}]")
     return [
         Work(seq, address, known, attempts, _WORKABLE[state])
@@ -63,22 +59,19 @@ def worklist(tx: Connection, held: Claim) -> list[Work]:
     ]
 
 
-@cache
-def _settle(partition: str) -> Prepared:
-    # Into the partition itself: planning for all of them would cost as much as the update.
-    # Guarded on the state each row had, so that a row somebody else changed makes the count differ and the transaction roll back.
-    return Prepared(
-        f"mailq_settle_{partition}",
-        "bigint, int, text, int[], text[], text[], smallint[], timestamptz[], text[], text[]",
-        f"""
+# Guarded on the state each row had, so that a row somebody else changed makes the count differ and the transaction roll back.
+_SETTLE = PreparedOfMonth(
+    "mailq_settle",
+    "bigint, int, text, int[], text[], text[], smallint[], timestamptz[], text[], text[]",
+    """
 UPDATE {partition} AS delivery
    SET state = new.state, pass = $2, attempts = delivery.attempts + new.attempts, due_at = new.due_at,
        relay = coalesce($3, relay), reply = new.reply, doubt = new.doubt, settled_at = clock_timestamp()
   FROM (SELECT $1 AS mailing_id, * FROM unnest($4, $5, $6, $7, $8, $9, $10)
         AS one (seq, was, state, attempts, due_at, reply, doubt) OFFSET 0) AS new
  WHERE delivery.mailing_id = new.mailing_id AND delivery.seq = new.seq AND delivery.state = new.was
-""",  # noqa: S608 - the name is made of a number
-    )
+""",
+)
 
 
 def settle(tx: Connection, held: Claim, settled: Sequence[Settled], *, relay: str | None) -> None:
@@ -91,9 +84,8 @@ def settle(tx: Connection, held: Claim, settled: Sequence[Settled], *, relay: st
         return
     for one in settled:
         require(NEXT, one.was, one.change.state)
-    written = _settle(_partition(held)).execute(
-        tx, held.mailing_id, held.fence, relay, *map(_array, zip(*map(_columns, settled), strict=True))
-    )
+    arrays = map(_array, zip(*map(_columns, settled), strict=True))
+    written = _SETTLE.execute(tx, held.mailing_id, held.fence, relay, *arrays)
     if written.rowcount != len(settled):
         raise BooksDiffer(f"batch {held.batch_id}: {len(settled)} deliveries to settle, {written.rowcount} were as expected")
 
@@ -134,23 +126,17 @@ def tally(settled: Sequence[Settled]) -> Tally:
     )
 
 
-@cache
-def _left(partition: str) -> Prepared:
-    return Prepared(
-        f"mailq_left_{partition}",
-        "bigint, int, int",
-        f"""
+_LEFT = PreparedOfMonth(
+    "mailq_left",
+    "bigint, int, int",
+    """
 SELECT count(*) FILTER (WHERE state = 'pending'), count(*) FILTER (WHERE state = 'deferred'), min(due_at)
   FROM {partition} WHERE mailing_id = $1 AND seq BETWEEN $2 AND $3
-""",  # noqa: S608 - the name is made of a number
-    )
+""",
+)
 
 
 def left(tx: Connection, held: Claim) -> Left:
     """Count again what a batch still has to do; the caller has locked its row in a statement before."""
-    found: Any = _left(_partition(held)).execute(tx, held.mailing_id, held.first_seq, held.last_seq).one()
+    found: Any = _LEFT.execute(tx, held.mailing_id, held.first_seq, held.last_seq).one()
     return Left(*found)
-
-
-def _partition(held: Claim) -> str:
-    return partitions.name_of(held.mailing_id >> 40)

@@ -19,6 +19,11 @@ def name_of(month: int) -> str:
     return f"delivery_{month // 12:04d}_{month % 12 + 1:02d}"
 
 
+def month_in(mailing_id: int) -> int:
+    """The month number that a mailing's id carries."""
+    return mailing_id >> 40
+
+
 def month_by_name(name: str) -> int | None:
     """The month of a partition's name; None if it is named otherwise."""
     found = re.fullmatch(r"delivery_(\d{4})_(\d\d)", name)

@@ -111,7 +111,7 @@ def add_batches(tx: Connection, mailing_id: int, loads: Sequence[Load], *, numbe
 def _copy(tx: Connection, mailing_id: int, statement: str, prefixed: Sequence[tuple[str, Sequence[str]]]) -> None:
     lines = [prefix + f"\n{prefix}".join(rows) + "\n" for prefix, rows in prefixed if rows]
     if lines:
-        copy_text(tx, statement.format(partition=partitions.name_of(mailing_id >> 40)), "".join(lines))
+        copy_text(tx, statement.format(partition=partitions.name_of(partitions.month_in(mailing_id))), "".join(lines))
 
 
 def copy_text(tx: Connection, statement: str, lines: str) -> None:

@@ -7,13 +7,15 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import text
 
-from mailq.core.delivery import Change, State
+from mailq.core.delivery import WORKABLE, Change, State
 from mailq.core.outcome import Doubt
 from mailq.errors import BooksDiffer
 from mailq.store import batches, deliveries
 from mailq.store.deliveries import Settled
 from tests.support.mailings import make_mailing, make_owner
 
+THIS_MONTH, NEXT_MONTH = datetime(2030, 1, 31, tzinfo=UTC), datetime(2030, 2, 1, tzinfo=UTC)
+EARLIER = datetime(2021, 2, 3, tzinfo=UTC)
 LATER = datetime(2031, 2, 3, 4, 5, 6, 789, tzinfo=UTC)
 _AWKWARD = [
     "",
@@ -81,3 +83,29 @@ def test_a_delivery_that_is_not_as_its_owner_knew_it_is_not_settled(tx, held):
     deliveries.settle(tx, held, [sent], relay=None)
     with pytest.raises(BooksDiffer, match="1 deliveries to settle, 0 were as expected"):
         deliveries.settle(tx, held, [sent], relay=None)
+
+
+def test_a_worklist_holds_what_is_workable_and_nothing_else(tx):
+    claim = batches.claim(tx, make_mailing(tx, [len(State)]).batches[0], owner=make_owner(tx))
+    statement = text("""
+UPDATE delivery SET state = :state, due_at = :due_at, doubt = :doubt, skip = :skip WHERE mailing_id = :id AND seq = :seq
+""")
+    told = {
+        State.DEFERRED: {"due_at": EARLIER},
+        State.IN_DOUBT: {"doubt": Doubt.TIMEOUT},
+        State.SKIPPED: {"skip": "invalid"},
+    }
+    for seq, state in enumerate(State, claim.first_seq):
+        facts = dict.fromkeys(("due_at", "doubt", "skip")) | told.get(state, {})
+        tx.execute(statement, facts | {"state": state, "id": claim.mailing_id, "seq": seq})
+    assert {work.state for work in deliveries.worklist(tx, claim)} == WORKABLE
+
+
+def test_one_connection_works_mailings_of_several_months(tx):
+    """What it prepared for one month it does not take for another, whichever comes first."""
+    owner = make_owner(tx)
+    both = [batches.claim(tx, make_mailing(tx, [3], now=month).batches[0], owner=owner) for month in (THIS_MONTH, NEXT_MONTH)]
+    for held in both + both:
+        [first, *_] = deliveries.worklist(tx, held)
+        deliveries.settle(tx, held, [Settled(first.seq, first.state, Change(State.SENT, reply="250 ok"))], relay=None)
+    assert [deliveries.left(tx, held).pending for held in both] == [1, 1]
