@@ -2,13 +2,14 @@
 
 import os
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
 from mailq import settings
+from mailq.core.mailing import Lane
 from mailq.local import stack
 from mailq.local.proof import forwarder, namespaces
 from mailq.local.proof.host import Host
@@ -53,6 +54,7 @@ class Ground:
 
     Attributes:
         database: the proof's own way to the database, for submitting and for looking.
+        environment: what a process of mailq beside the servers is told.
     """
 
     home: Path
@@ -62,6 +64,7 @@ class Ground:
     services: Mapping[str, Service]
     hosts: list[Host]
     supervisor: Supervisor
+    environment: Mapping[str, str]
 
     def check(self) -> None:
         """Make sure that what nobody killed runs.
@@ -76,17 +79,27 @@ class Ground:
 
 
 @contextmanager
-def laid(home: Path, *, num_servers: int, size: Size, seed: int, apart: bool) -> Iterator[Ground]:
+def laid(
+    home: Path,
+    *,
+    num_servers: int,
+    size: Size,
+    seed: int,
+    apart: bool,
+    lanes: Sequence[Lane] = (Lane.BULK,),
+    rules: tuple[str, ...] = FRIENDLY,
+) -> Iterator[Ground]:
     """Bring the stack up and the servers; end all of it.
 
     Args:
         apart: whether each server gets a network namespace.
+        rules: what the sink does.
 
     Raises:
         MailqError: something cannot be started.
     """
     wanted = settings.load(home=home, database_url=None, redis_url=None, relay_url=None)
-    options = SinkOptions(maildir=False, rules=FRIENDLY, seed=seed)
+    options = SinkOptions(maildir=False, rules=rules, seed=seed)
     with ExitStack() as ends, stack.running(wanted, sink=options) as running:
         if running.sink is None:
             raise AssertionError("a sink was asked for")
@@ -97,12 +110,13 @@ def laid(home: Path, *, num_servers: int, size: Size, seed: int, apart: bool) ->
         if apart:
             nets = [*ends.enter_context(namespaces.made(num_servers))]
             _forward(running, [net for net in nets if net])
-        hosts = [_host(running, number, net, size) for number, net in enumerate(nets)]
+        hosts = [_host(running, number, net, size, lanes) for number, net in enumerate(nets)]
         try:
             for host in hosts:
                 host.start()
             broker = Broker(running.redis_url)
-            yield Ground(home, database, broker, running.sink, of_stack(running), hosts, running.supervisor)
+            beside = _environment(_urls(running), {"HOME": str(running.home)})
+            yield Ground(home, database, broker, running.sink, of_stack(running), hosts, running.supervisor, beside)
         finally:
             for host in hosts:
                 host.wake()
@@ -120,21 +134,19 @@ def _forward(running: stack.Running, nets: list[Namespace]) -> None:
     child.wait_until(lambda: forwarder.READY in child.last_words(), 15)
 
 
-def _host(running: stack.Running, number: int, net: Namespace | None, size: Size) -> Host:
+def _host(running: stack.Running, number: int, net: Namespace | None, size: Size, lanes: Sequence[Lane]) -> Host:
     seen = {name: _at(url, net.addresses[name]) if net else url for name, url in _urls(running).items()}
-    variables = {
-        **SETTINGS,
-        "SERVER_ID": f"server-{number + 1}",
-        "RELAY__SESSIONS": str(size.sessions),
-        "DATABASE_URL": seen["postgres"],
-        "REDIS_URL": seen["redis"],
-        "RELAY_URL": seen["relay"],
-    }
-    # No setting from elsewhere has a say in the proof.
-    env = {name: value for name, value in os.environ.items() if not name.startswith("MAILQ_")}
-    env |= {f"MAILQ_{name}": value for name, value in variables.items()}
     name = f"server-{number + 1}"
-    return Host(name, running.home / "servers" / name, running.supervisor, env, net, processes=size.processes)
+    env = _environment(seen, {"SERVER_ID": name, "RELAY__SESSIONS": str(size.sessions)})
+    home = running.home / "servers" / name
+    return Host(name, home, running.supervisor, env, net, processes=size.processes, lanes=lanes)
+
+
+def _environment(seen: Mapping[str, str], further: Mapping[str, str]) -> dict[str, str]:
+    """What a process of the proof is told: no setting from elsewhere has a say in it."""
+    urls = {"DATABASE_URL": seen["postgres"], "REDIS_URL": seen["redis"], "RELAY_URL": seen["relay"]}
+    env = {name: value for name, value in os.environ.items() if not name.startswith("MAILQ_")}
+    return env | {f"MAILQ_{name}": value for name, value in {**SETTINGS, **urls, **further}.items()}
 
 
 def _urls(running: stack.Running) -> dict[str, str]:

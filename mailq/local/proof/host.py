@@ -4,10 +4,11 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
+from mailq.core.mailing import Lane
 from mailq.errors import Unavailable
 from mailq.local.proof import processes
 from mailq.local.proof.clocks import PACKAGES
@@ -40,6 +41,7 @@ class Host:
         namespace: Namespace | None,
         *,
         processes: int,
+        lanes: Sequence[Lane],
     ) -> None:
         self.name = name
         self.home = home
@@ -55,6 +57,7 @@ class Host:
         self._supervisor = supervisor
         self._env = env
         self._processes = processes
+        self._lanes = [word for lane in lanes for word in ("--lane", lane.value)]
         self.next_clock: Mapping[str, str] = {}
 
     @property
@@ -71,7 +74,7 @@ class Host:
         """Start the server, this once with the clock that was chosen for it."""
         self.home.mkdir(parents=True, exist_ok=True)
         clock, self.next_clock = self.next_clock, {}
-        words = [sys.executable, "-m", "mailq", "worker", "--unchecked", "--lane", "bulk", "-c", str(self._processes)]
+        words = [sys.executable, "-m", "mailq", "worker", "--unchecked", *self._lanes, "-c", str(self._processes)]
         inside = [*self.namespace.words, *words] if self.namespace else words
         self.start_at = self.ending = None
         self.paused.clear()

@@ -41,7 +41,7 @@ class Inflictor:
         self._size = size
         self._drops: list[str] = []
         self._library = clocks.library()
-        self._on_hosts: dict[Kind, Callable[[Fault, Host, Random], None]] = {
+        self._on_hosts: dict[Kind, Callable[[Fault[Kind], Host, Random], None]] = {
             Kind.CHILD_KILLED: self._kill_child,
             Kind.WARDEN_KILLED: self._kill_warden,
             Kind.SERVER_KILLED: self._kill_server,
@@ -54,7 +54,7 @@ class Inflictor:
             Kind.CLOCK_WRONG: self._set_clock_wrong,
             **dict.fromkeys(CUTS, self._cut_off),
         }
-        self._on_services: dict[Kind, Callable[[Fault, Random], int]] = {
+        self._on_services: dict[Kind, Callable[[Fault[Kind], Random], int]] = {
             Kind.REDIS_KILLED: self._kill_service,
             Kind.POSTGRES_KILLED: self._kill_service,
             Kind.REDIS_FLUSHED: self._flush,
@@ -63,7 +63,7 @@ class Inflictor:
             Kind.DROPPED_AFTER_DOT: self._drop_after,
         }
 
-    def inflict(self, fault: Fault, *, at_work: bool) -> int | None:
+    def inflict(self, fault: Fault[Kind], *, at_work: bool) -> int | None:
         """Do it; how many deliveries it may leave in doubt. None if there is nobody to whom it could be done just now.
 
         Args:
@@ -103,55 +103,55 @@ class Inflictor:
         except Unavailable:
             return None
 
-    def _host(self, fault: Fault, busy: set[str] | None) -> Host | None:
+    def _host(self, fault: Fault[Kind], busy: set[str] | None) -> Host | None:
         hosts = self._ground.hosts
         in_turn = [*hosts[fault.server :], *hosts[: fault.server]]
         cut = CUTS.get(fault.kind)
         fit = (host for host in in_turn if busy is None or host.name in busy)
         return next((host for host in fit if host.serving and cut not in host.cut), None)
 
-    def _kill_child(self, _fault: Fault, host: Host, dice: Random) -> None:
+    def _kill_child(self, _fault: Fault[Kind], host: Host, dice: Random) -> None:
         processes.send([dice.choice(host.children())], signal.SIGKILL)
 
-    def _kill_warden(self, _fault: Fault, host: Host, _dice: Random) -> None:
+    def _kill_warden(self, _fault: Fault[Kind], host: Host, _dice: Random) -> None:
         processes.send(host.wardens(), signal.SIGKILL)
 
-    def _kill_server(self, fault: Fault, host: Host, _dice: Random) -> None:
+    def _kill_server(self, fault: Fault[Kind], host: Host, _dice: Random) -> None:
         host.kill()
         self._agenda.after(fault.lasts * _LONGEST_ABSENCE_S, _started(host))
 
-    def _lose_host(self, fault: Fault, host: Host, _dice: Random) -> None:
+    def _lose_host(self, fault: Fault[Kind], host: Host, _dice: Random) -> None:
         host.kill()
         host.lose(fault.number)
         self._agenda.after(fault.lasts * _LONGEST_ABSENCE_S, _started(host))
 
-    def _stop_child(self, _fault: Fault, host: Host, dice: Random) -> None:
+    def _stop_child(self, _fault: Fault[Kind], host: Host, dice: Random) -> None:
         self._pause(host, [dice.choice(host.children())])
 
-    def _stop_warden(self, _fault: Fault, host: Host, _dice: Random) -> None:
+    def _stop_warden(self, _fault: Fault[Kind], host: Host, _dice: Random) -> None:
         self._pause(host, host.wardens())
 
-    def _stop_workers(self, _fault: Fault, host: Host, _dice: Random) -> None:
+    def _stop_workers(self, _fault: Fault[Kind], host: Host, _dice: Random) -> None:
         wardens = host.wardens()
         self._pause(host, [entry.pid for entry in host.members() if entry.pid not in wardens])
 
-    def _stop_server(self, _fault: Fault, host: Host, _dice: Random) -> None:
+    def _stop_server(self, _fault: Fault[Kind], host: Host, _dice: Random) -> None:
         self._pause(host, [entry.pid for entry in host.members()])
 
     def _pause(self, host: Host, pids: list[int]) -> None:
         host.pause(pids)
         self._agenda.after(2 * LEASE_S, host.wake)
 
-    def _terminate(self, _fault: Fault, host: Host, _dice: Random) -> None:
+    def _terminate(self, _fault: Fault[Kind], host: Host, _dice: Random) -> None:
         host.terminate()
 
-    def _set_clock_wrong(self, _fault: Fault, host: Host, dice: Random) -> None:
+    def _set_clock_wrong(self, _fault: Fault[Kind], host: Host, dice: Random) -> None:
         if self._library is None:
             raise AssertionError("a kind that is not at hand is not planned")
         host.terminate()
         host.next_clock = clocks.wrong(self._library, dice)
 
-    def _cut_off(self, fault: Fault, host: Host, dice: Random) -> None:
+    def _cut_off(self, fault: Fault[Kind], host: Host, dice: Random) -> None:
         service, namespace = CUTS[fault.kind], host.namespace
         if namespace is None:
             raise AssertionError("a kind that is not at hand is not planned")
@@ -164,17 +164,17 @@ class Inflictor:
         namespace.cut(service, silently=dice.random() < 0.7)
         self._agenda.after(LEASE_S / 2 + fault.lasts * (_LONGEST_CUT_S - LEASE_S / 2), heal)
 
-    def _kill_service(self, fault: Fault, _dice: Random) -> int:
+    def _kill_service(self, fault: Fault[Kind], _dice: Random) -> int:
         service = self._ground.services[_OF_SERVICES[fault.kind][0]]
         service.kill()
         self._agenda.after(fault.lasts * _LONGEST_OUTAGE_S, service.revive)
         return 0
 
-    def _flush(self, _fault: Fault, _dice: Random) -> int:
+    def _flush(self, _fault: Fault[Kind], _dice: Random) -> int:
         self._ground.broker.flush()
         return 0
 
-    def _repeat(self, _fault: Fault, dice: Random) -> int:
+    def _repeat(self, _fault: Fault[Kind], dice: Random) -> int:
         statement = (
             select(batch.c.id).where(batch.c.state.in_(["leased", "ready", "finished"])).order_by(batch.c.id.desc()).limit(40)
         )
@@ -185,10 +185,10 @@ class Inflictor:
         self._ground.broker.repeat(dice.choice(found), dice.randint(2, 6))
         return 0
 
-    def _drop_before(self, _fault: Fault, dice: Random) -> int:
+    def _drop_before(self, _fault: Fault[Kind], dice: Random) -> int:
         return self._drop(dice.choice(["before-dot", "now"]), dice)
 
-    def _drop_after(self, _fault: Fault, dice: Random) -> int:
+    def _drop_after(self, _fault: Fault[Kind], dice: Random) -> int:
         return self._drop(dice.choice(["after-dot", "after-dot-unaccepted"]), dice)
 
     def _drop(self, way: str, dice: Random) -> int:

@@ -107,7 +107,7 @@ class Proof:
             num_cut_short=sum(host.num_cut_short for host in hosts),
         )
 
-    def _round(self, faults: Sequence[Fault]) -> list[str] | None:
+    def _round(self, faults: Sequence[Fault[Kind]]) -> list[str] | None:
         """Faults, calm, and the comparison; what must not be, in words."""
         now = Round()
         for fault in faults:
@@ -120,7 +120,7 @@ class Proof:
             return violation
         return self._compare(now)
 
-    def _inflict(self, fault: Fault, now: Round) -> None:
+    def _inflict(self, fault: Fault[Kind], now: Round) -> None:
         began = time.monotonic()
         while True:
             at, waited = utc_now(), time.monotonic() - began
@@ -243,8 +243,8 @@ def _shown(mail: Mail) -> str:
     return f"{mail.recipient} at {mail.at.isoformat()}"
 
 
-def _parts(faults: Iterator[Fault], size: int) -> Iterator[list[Fault]]:
-    part: list[Fault] = []
+def _parts(faults: Iterator[Fault[Kind]], size: int) -> Iterator[list[Fault[Kind]]]:
+    part: list[Fault[Kind]] = []
     for fault in faults:
         part.append(fault)
         if len(part) == size:

@@ -2,15 +2,17 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from random import Random
-
-from mailq.local.proof.kinds import Kind
+from typing import Generic, TypeVar
 
 _LONGEST_GAP = 3.0
+K = TypeVar("K", bound=StrEnum)
+"""The kinds of faults of a mode of the proof."""
 
 
 @dataclass(frozen=True, slots=True)
-class Fault:
+class Fault(Generic[K]):
     """One planned fault.
 
     Attributes:
@@ -22,14 +24,14 @@ class Fault:
     """
 
     number: int
-    kind: Kind
+    kind: K
     gap_s: float
     server: int
     lasts: float
     dice: int
 
 
-def plan(seed: int, *, num_faults: int, num_servers: int, kinds: Sequence[Kind], mean_gap_s: float) -> Iterator[Fault]:
+def plan(seed: int, *, num_faults: int, num_servers: int, kinds: Sequence[K], mean_gap_s: float) -> Iterator[Fault[K]]:
     """The faults of a seed, one by one. Every kind comes once before any comes again, in an order of chance."""
     random = Random(seed)
     for number, kind in zip(range(1, num_faults + 1), _in_rounds(kinds, random), strict=False):
@@ -38,6 +40,6 @@ def plan(seed: int, *, num_faults: int, num_servers: int, kinds: Sequence[Kind],
         yield Fault(number, kind, gap, random.randrange(num_servers), random.random(), random.randrange(1 << 30))
 
 
-def _in_rounds(kinds: Sequence[Kind], random: Random) -> Iterator[Kind]:
+def _in_rounds(kinds: Sequence[K], random: Random) -> Iterator[K]:
     while True:
         yield from random.sample(kinds, len(kinds))

@@ -6,6 +6,7 @@ import signal
 import pytest
 
 from mailq.local import ports
+from mailq.core.mailing import Lane
 from mailq.local.proof.host import Host
 from mailq.local.supervisor import Supervisor, bare_environment
 from tests.support.waiting import eventually
@@ -18,7 +19,7 @@ def host(tmp_path):
     nowhere = f"{ports.HOST}:{ports.free()}"
     urls = {"REDIS": f"redis://{nowhere}/0", "DATABASE": f"postgresql://mailq@{nowhere}/mailq", "RELAY": f"smtp://{nowhere}"}
     env = {**bare_environment(), **{f"MAILQ_{name}_URL": url for name, url in urls.items()}}
-    made = Host("one", tmp_path / "home", supervisor, env, None, processes=1)
+    made = Host("one", tmp_path / "home", supervisor, env, None, processes=1, lanes=[Lane.BULK])
     made.start()
     yield made
     made.kill()
