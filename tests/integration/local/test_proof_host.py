@@ -5,8 +5,8 @@ import signal
 
 import pytest
 
-from mailq.local import ports
 from mailq.core.mailing import Lane
+from mailq.local import ports
 from mailq.local.proof.host import Host
 from mailq.local.supervisor import Supervisor, bare_environment
 from tests.support.waiting import eventually
