@@ -39,14 +39,14 @@ def print_preview(found: "Preview", *, as_json: bool) -> None:
 @contextmanager
 def asking(chosen: "Settings", organization: str) -> "Iterator[Suppressed | None]":
     """The suppressions of an organization, to be asked; None where no database is set. A dry run does without one."""
-    from mailq.store import suppressions
+    from mailq.store import organizations, suppressions
 
     if chosen.database_url is None:
         yield None
         return
     with parts.opened(chosen, checked=True) as database:
         with database.begin() as tx:
-            owner = suppressions.organization_id(tx, organization)
+            owner = organizations.id_of(tx, organization)
 
         def suppressed(addresses: Collection[str]) -> Collection[str]:
             with database.begin() as tx:

@@ -18,11 +18,11 @@ from mailq.core.suppression import Reason
 def add(*, address: str, reason: str, note: str | None, organization: str, as_json: bool) -> None:
     """Mail an address no more. One that is suppressed already keeps its reason."""
     from mailq.core.address import normalise
-    from mailq.store import suppressions
+    from mailq.store import organizations, suppressions
 
     key = normalise(address).key
     with parts.opened(parts.load(), checked=True) as database, database.begin() as tx:
-        added = suppressions.add(tx, suppressions.organization_id(tx, organization), key, Reason(reason), note)
+        added = suppressions.add(tx, organizations.id_of(tx, organization), key, Reason(reason), note)
     if as_json:
         print_json({"address": key, "added": added})
         return

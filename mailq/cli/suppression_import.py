@@ -38,13 +38,13 @@ def import_file(
     already stays as it is.
     """
     from mailq.engine.intake.addresses import open_addresses
-    from mailq.store import suppressions
+    from mailq.store import organizations, suppressions
 
     counts = {"num_lines": 0, "num_added": 0, "num_known": 0, "num_invalid": 0}
     chosen = parts.load()
     with open_addresses(file, address_column=address_column) as given, parts.opened(chosen, checked=True) as database:
         with database.begin() as tx:
-            owner = suppressions.organization_id(tx, organization)
+            owner = organizations.id_of(tx, organization)
         with progress.shown("suppressing", "bytes") as meter:
             for some in _in_pages(given):
                 keys = {each.key for each in some if each.key is not None}

@@ -20,11 +20,11 @@ _EXAMPLES = examples("suppression list --prefix ann", "suppression list --limit 
 @json_option("Print a JSON array.")
 def list_suppressions(*, prefix: str, reason: str | None, after: str, limit: int, organization: str, as_json: bool) -> None:
     """List suppressed addresses in the order of the alphabet, a page at a time."""
-    from mailq.store import suppressions
+    from mailq.store import organizations, suppressions
 
     chosen = Reason(reason) if reason else None
     with parts.opened(parts.load()) as database, database.begin() as tx:
-        owner = suppressions.organization_id(tx, organization)
+        owner = organizations.id_of(tx, organization)
         found = suppressions.listed(tx, owner, limit=limit + 1, after=after.lower(), prefix=prefix.lower(), reason=chosen)
     page = found[:limit]
     if as_json:

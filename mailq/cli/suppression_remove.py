@@ -16,11 +16,11 @@ from mailq.errors import NotFound
 def remove(*, address: str, organization: str, as_json: bool) -> None:
     """Let an address be mailed again."""
     from mailq.core.address import normalise
-    from mailq.store import suppressions
+    from mailq.store import organizations, suppressions
 
     key = normalise(address).key
     with parts.opened(parts.load(), checked=True) as database, database.begin() as tx:
-        if not suppressions.remove(tx, suppressions.organization_id(tx, organization), key):
+        if not suppressions.remove(tx, organizations.id_of(tx, organization), key):
             raise NotFound(f"{key} is not suppressed; `mailqctl suppression list --prefix` looks for what is")
     if as_json:
         print_json({"address": key, "removed": True})

@@ -8,9 +8,8 @@ from sqlalchemy import Connection, delete, func, select, text
 from sqlalchemy.dialects.postgresql import insert as insert_or
 
 from mailq.core.suppression import Reason
-from mailq.errors import NotFound
 from mailq.store.recipients import copy_text, told_in_words
-from mailq.store.tables import organization, suppression
+from mailq.store.tables import suppression
 
 _STAGE = text('CREATE TEMPORARY TABLE IF NOT EXISTS suppression_given (address text COLLATE "C" NOT NULL) ON COMMIT DROP')
 _FROM_STAGE = text("""
@@ -27,18 +26,6 @@ class Listed(NamedTuple):
     reason: str
     note: str | None
     created_at: datetime
-
-
-def organization_id(tx: Connection, name: str) -> int:
-    """An organization by its name.
-
-    Raises:
-        NotFound: there is none.
-    """
-    found = tx.execute(select(organization.c.id).where(organization.c.name == name)).scalar_one_or_none()
-    if found is None:
-        raise NotFound(f"there is no organization `{name}`")
-    return int(found)
 
 
 def add(tx: Connection, owner: int, address: str, reason: Reason, note: str | None = None) -> bool:

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, event, text
 
 from mailq.core.mailing import State
 from mailq.core.suppression import Reason
-from mailq.store import recipients, sealing, suppressions
+from mailq.store import organizations, recipients, sealing, suppressions
 from mailq.store.recipients import Load
 from tests.support.mailings import make_mailing
 
@@ -40,7 +40,7 @@ def require_counted(tx: Connection, mailing_id: int) -> None:
 
 
 def test_suppressed_comes_before_repeated_and_both_are_counted(tx: Connection) -> None:
-    owner = suppressions.organization_id(tx, "default")
+    owner = organizations.id_of(tx, "default")
     suppressions.add(tx, owner, "ann@x.example", Reason.BOUNCED)
     mailing = load(tx, ["Ann@x.example", "bob@x.example", "ANN@x.example", "BOB@x.example", "cid@x.example"])
 
@@ -59,21 +59,21 @@ def test_suppressed_comes_before_repeated_and_both_are_counted(tx: Connection) -
 
 def test_another_organizations_list_is_not_ours(tx: Connection) -> None:
     tx.execute(text("INSERT INTO organization (public_id, name) VALUES ('org_acme', 'acme')"))
-    suppressions.add(tx, suppressions.organization_id(tx, "acme"), "ann@x.example", Reason.MANUAL)
+    suppressions.add(tx, organizations.id_of(tx, "acme"), "ann@x.example", Reason.MANUAL)
     mailing = load(tx, ["ann@x.example"])
 
     assert sealing.pass_over(tx, mailing, num_loaded=2) == (0, 0)
 
 
 def test_letters_beyond_ascii_are_suppressed_in_either_case(tx: Connection) -> None:
-    suppressions.add(tx, suppressions.organization_id(tx, "default"), "jürgen@x.example", Reason.MANUAL)
+    suppressions.add(tx, organizations.id_of(tx, "default"), "jürgen@x.example", Reason.MANUAL)
     mailing = load(tx, ["JÜRGEN@x.example", "jurgen@x.example"])
 
     assert sealing.pass_over(tx, mailing, num_loaded=3).num_suppressed == 1
 
 
 def test_a_list_far_longer_than_the_mailing_gives_the_same(tx: Connection) -> None:
-    owner = suppressions.organization_id(tx, "default")
+    owner = organizations.id_of(tx, "default")
     suppressions.add_many(tx, owner, [f"p{number}@x.example" for number in range(200)], Reason.MANUAL)
     mailing = load(tx, ["p7@x.example", "q@x.example", "P8@x.example"])
 
@@ -90,7 +90,7 @@ def test_the_first_of_each_that_nobody_suppressed_is_left(tx: Connection, locals
     """Against a plain loop over a set."""
     with tx.begin_nested() as undone:
         listed = {f"{each}@x.example".lower() for each in suppressed}
-        suppressions.add_many(tx, suppressions.organization_id(tx, "default"), listed, Reason.MANUAL)
+        suppressions.add_many(tx, organizations.id_of(tx, "default"), listed, Reason.MANUAL)
         mailing = load(tx, [f"{each}@x.example" for each in locals_])
         sealing.pass_over(tx, mailing, num_loaded=len(locals_) + 1)
 
@@ -123,7 +123,7 @@ def plans(tx: Connection) -> list[str]:
 
 
 def test_a_partition_that_nobody_has_analysed_is_never_looped_over(tx: Connection, plans: list[str]) -> None:
-    owner = suppressions.organization_id(tx, "default")
+    owner = organizations.id_of(tx, "default")
     suppressions.add_many(tx, owner, [f"p{number}@x.example" for number in range(5)], Reason.MANUAL)
     mailing = load(tx, [f"p{number % 60}@x.example" for number in range(80)])
 
@@ -137,7 +137,7 @@ def test_a_partition_that_nobody_has_analysed_is_never_looped_over(tx: Connectio
 
 
 def test_a_short_mailing_looks_its_addresses_up_in_a_long_list(tx: Connection, plans: list[str]) -> None:
-    owner = suppressions.organization_id(tx, "default")
+    owner = organizations.id_of(tx, "default")
     suppressions.add_many(tx, owner, [f"p{number}@x.example" for number in range(1000)], Reason.MANUAL)
     mailing = load(tx, ["p7@x.example"])
 
