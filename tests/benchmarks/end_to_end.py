@@ -1,7 +1,6 @@
 """Mails per second from the first claim to balanced books, and what each process spends per mail."""
 
 import sys
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -69,9 +68,11 @@ class WorkerServer:
             TimeoutError: it did not finish.
         """
         before = self._spent_s()
-        mailing_id = _release(self.ground, reference)
-        books, seconds = _until_finished(self.ground, mailing_id)
+        _release(self.ground, reference)
+        finished = self.ground.until_finished(reference, within_s=_DEADLINE_S)
         spent = {name: value - before[name] for name, value in self._spent_s().items()}
+        with self.ground.database.begin() as tx:
+            books, seconds = mailings.books(tx, finished.id), _seconds(tx, finished.id)
         if not books.balanced or books.num_sent + books.num_skipped != books.num_profiles:
             raise RuntimeError(f"not everybody was sent a mail: {books}")
         per_mail = {name: value / books.num_sent * 1e6 for name, value in spent.items()}
@@ -106,24 +107,10 @@ def _is_alive(ground: Ground) -> bool:
         )
 
 
-def _release(ground: Ground, reference: str) -> int:
+def _release(ground: Ground, reference: str) -> None:
     with ground.database.begin() as tx:
-        mailing_id = mailings.find(tx, reference).id
-        mailings.step(tx, mailing_id, State.RUNNING)
+        mailings.step(tx, mailings.find(tx, reference).id, State.RUNNING)
     bootstrap.dispatcher(ground.settings, ground.database).ring_all()
-    return mailing_id
-
-
-def _until_finished(ground: Ground, mailing_id: int) -> tuple[Books, float]:
-    deadline = time.monotonic() + _DEADLINE_S
-    while time.monotonic() < deadline:
-        ground.running.check()
-        time.sleep(0.1)
-        with ground.database.begin() as tx:
-            found = mailings.get(tx, mailing_id)
-            if found.state is State.FINISHED:
-                return mailings.books(tx, mailing_id), _seconds(tx, mailing_id)
-    raise TimeoutError("the benchmark mailing did not finish")
 
 
 def _seconds(tx: Connection, mailing_id: int) -> float:

@@ -1,17 +1,15 @@
 """How long after a submit its first mail is accepted by the relay, with an idle worker server: by the sink's own list."""
 
-import time
 from pathlib import Path
 from statistics import median
 from typing import Any
 
 from mailq import bootstrap
 from mailq.clock import utc_now
-from mailq.core.mailing import Lane, State
+from mailq.core.mailing import Lane
 from mailq.engine import producer
 from mailq.engine.intake import open_source
 from mailq.local.sinks import SinkOptions, SinkProcess, start_sink
-from mailq.store import mailings
 from tests.benchmarks import end_to_end, recipients
 from tests.benchmarks.ground import Ground
 
@@ -41,16 +39,6 @@ def _wait_s(ground: Ground, sink: SinkProcess, path: Path, number: int) -> float
     returned_at = utc_now()
     # Ringing comes after the submit, and so it counts.
     bootstrap.dispatcher(ground.settings, ground.database).top_up(Lane.BULK)
-    _until_finished(ground, submitted.public_id)
+    ground.until_finished(submitted.public_id, within_s=_DEADLINE_S)
     first_at = min(entry.at for entry in list(sink.accepted())[number * _RECIPIENTS :])
     return (first_at - returned_at).total_seconds()
-
-
-def _until_finished(ground: Ground, reference: str) -> None:
-    deadline = time.monotonic() + _DEADLINE_S
-    while time.monotonic() < deadline:
-        with ground.database.begin() as tx:
-            if mailings.find(tx, reference).state is State.FINISHED:
-                return
-        time.sleep(0.05)
-    raise TimeoutError("a benchmark mailing did not finish")

@@ -10,15 +10,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from mailq.core.mailing import State
 from mailq.local import stack
 from mailq.local.stack import Running
 from mailq.settings import Settings
-from mailq.store import migrate
+from mailq.store import mailings, migrate
 from mailq.store.database import Database
+from mailq.store.mailings import Mailing
 from tests.benchmarks import postfix_tools, recipients, smtp_sinks
 from tests.benchmarks.postfix_tools import PostfixTools
 from tests.benchmarks.processes import cpu_s
 from tests.benchmarks.smtp_sinks import BenchSink
+from tests.support.waiting import eventually
 
 
 @dataclass(frozen=True)
@@ -61,16 +64,13 @@ QUICK = Sizes(
 
 
 @dataclass(frozen=True)
-class Ground:
-    """A stack that is up, and where its files may lie."""
+class OwnStack:
+    """A stack that is up, with a migrated database, and where its files may lie."""
 
     running: Running
     directory: Path
     settings: Settings
     database: Database
-    sink: BenchSink
-    tools: PostfixTools | None
-    sizes: Sizes
 
     def pid(self, name: str) -> int:
         """The process of a part of the stack."""
@@ -79,6 +79,32 @@ class Ground:
     def postgres_cpu_s(self) -> float:
         """What PostgreSQL has spent so far."""
         return cpu_s([self.pid("postgres")])
+
+
+@contextmanager
+def own_stack(*, pool_size: int = 5) -> Iterator[OwnStack]:
+    """Bring a stack up in a directory of its own, and take both away at the end."""
+    with tempfile.TemporaryDirectory(prefix="mailq-bench-") as directory:
+        # The servers' user has to pass.
+        Path(directory).chmod(0o755)
+        empty = Settings(home=Path(directory) / "home", database_url=None, redis_url=None, relay_url=None)
+        with stack.running(empty) as running:
+            chosen = Settings(home=running.home, database_url=running.database_url, redis_url=running.redis_url, relay_url=None)
+            database = Database(running.database_url, pool_size=pool_size)
+            try:
+                migrate.upgrade(database)
+                yield OwnStack(running, Path(directory), chosen, database)
+            finally:
+                database.close()
+
+
+@dataclass(frozen=True)
+class Ground(OwnStack):
+    """A stack with a sink, and how much is to be measured on it."""
+
+    sink: BenchSink
+    tools: PostfixTools | None
+    sizes: Sizes
 
     def recipients(self, number: int, *, flawed: bool = False) -> Path:
         """The file of so many recipients, written once."""
@@ -95,22 +121,31 @@ class Ground:
         found: dict[str, Any] = json.loads(done.stdout)
         return found
 
+    def until_finished(self, reference: str, *, within_s: float) -> Mailing:
+        """Wait for the end of a mailing, looking seldom enough not to be measured.
+
+        Raises:
+            TimeoutError: it did not finish.
+            Unavailable: a part of the stack has ended.
+        """
+        try:
+            return eventually(lambda: self._finished(reference), within_s, every_s=0.1)
+        except AssertionError as error:
+            raise TimeoutError(f"the benchmark mailing did not finish within {within_s:g} s") from error
+
+    def _finished(self, reference: str) -> Mailing | None:
+        self.running.check()
+        with self.database.begin() as tx:
+            found = mailings.find(tx, reference)
+        return found if found.state is State.FINISHED else None
+
 
 @contextmanager
 def prepared(sizes: Sizes) -> Iterator[Ground]:
-    """Bring a stack up in a directory of its own, and take it down at the end."""
+    """A stack of its own with a sink, and a database that has seen a mailing."""
     tools = postfix_tools.find()
-    with tempfile.TemporaryDirectory(prefix="mailq-bench-") as directory:
-        # The servers' user has to pass.
-        Path(directory).chmod(0o755)
-        empty = Settings(home=Path(directory) / "home", database_url=None, redis_url=None, relay_url=None)
-        with stack.running(empty) as running:
-            database = Database(running.database_url)
-            migrate.upgrade(database)
-            chosen = Settings(home=running.home, database_url=running.database_url, redis_url=running.redis_url)
-            with smtp_sinks.discarding(running, tools) as sink:
-                ground = Ground(running, Path(directory), chosen, database, sink, tools, sizes)
-                # The first load of a new cluster makes its files; the second one is like every later one.
-                ground.submit(1000)
-                yield ground
-            database.close()
+    with own_stack() as own, smtp_sinks.discarding(own.running, tools) as sink:
+        ground = Ground(own.running, own.directory, own.settings, own.database, sink, tools, sizes)
+        # The first load of a new cluster makes its files; the second one is like every later one.
+        ground.submit(1000)
+        yield ground

@@ -3,7 +3,6 @@
 python -m tests.benchmarks.reclaiming --batches 1000 --deliveries 1000
 """
 
-import tempfile
 import time
 from pathlib import Path
 
@@ -12,13 +11,11 @@ from sqlalchemy import text
 
 from mailq.core.batch import Owner
 from mailq.engine.restarter import Restarter
-from mailq.local import stack
-from mailq.settings import Settings
-from mailq.store import installation, migrate
+from mailq.store import installation
 from mailq.store.database import Database
 from mailq.transports.journal import JournalFile
 from mailq.transports.journals import FileJournals
-from tests.benchmarks.processes import cpu_s
+from tests.benchmarks.ground import own_stack
 from tests.support.mailings import make_mailing, make_owner
 
 WINDOW = 40
@@ -76,21 +73,16 @@ def _lease(tx, batch_id: int, owner: Owner, journal: JournalFile) -> None:
 )
 def main(num_batches: int, size: int, at_hand: bool) -> None:
     """Measure how long it takes to reclaim the batches of a dead server."""
-    with tempfile.TemporaryDirectory(prefix="mailq-bench-") as directory:
-        Path(directory).chmod(0o755)
-        settings = Settings(home=Path(directory) / "home", database_url=None, redis_url=None, relay_url=None)
-        with stack.running(settings) as running:
-            database = Database(running.database_url)
-            migrate.upgrade(database)
-            owner = lease_all(database, running.home, num_batches, size)
-            with database.begin() as tx:
-                life = installation.uuid(tx)
-            restarter = Restarter(database, FileJournals(running.home if at_hand else Path(directory), lambda: life))
-            postgres = next(child.pid for child in running.supervisor.children if child.name == "postgres")
-            began_s, before_s, own_s = time.monotonic(), cpu_s([postgres]), time.process_time()
-            done = restarter.former_incarnations(owner.server_id, owner.incarnation + 1)
-            took_s, own_s = time.monotonic() - began_s, time.process_time() - own_s
-            in_postgres_s = cpu_s([postgres]) - before_s
+    with own_stack() as own:
+        database, home = own.database, own.running.home
+        owner = lease_all(database, home, num_batches, size)
+        with database.begin() as tx:
+            life = installation.uuid(tx)
+        restarter = Restarter(database, FileJournals(home if at_hand else own.directory, lambda: life))
+        began_s, before_s, own_s = time.monotonic(), own.postgres_cpu_s(), time.process_time()
+        done = restarter.former_incarnations(owner.server_id, owner.incarnation + 1)
+        took_s, own_s = time.monotonic() - began_s, time.process_time() - own_s
+        in_postgres_s = own.postgres_cpu_s() - before_s
     click.echo(f"{done} batches reclaimed in {took_s:.2f} s: CPU {in_postgres_s:.2f} s in PostgreSQL, {own_s:.2f} s here")
 
 

@@ -5,7 +5,6 @@ python -m tests.benchmarks.scale --many 10000000
 
 import json
 import statistics
-import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -22,14 +21,13 @@ from mailq.core.mailing import Lane
 from mailq.core.mailing import State as MailingState
 from mailq.engine import pruning
 from mailq.engine.ledger import Ledger
-from mailq.local import stack
-from mailq.settings import Settings
 from mailq.store import agenda, batches, deliveries, doubts, endings, exports, mailings, migrate, ringing, schedule, watching
 from mailq.store.database import Database, KeptConnection
 from mailq.store.deliveries import Settled
 from mailq.store.mailings import Mailing
 from tests.benchmarks import crowd
 from tests.benchmarks.crowd import Crowd
+from tests.benchmarks.ground import own_stack
 from tests.support.mailings import make_mailing, make_owner
 
 FEW, MANY = 10_000, 10_000_000
@@ -225,11 +223,8 @@ def show(figures: Mapping[str, Any]) -> None:
 @click.option("--json", "target", type=click.Path(dir_okay=False, path_type=Path), help="Write the figures here as well.")
 def main(few: int, many: int, target: Path | None) -> None:
     """Measure what grows with the ledger."""
-    with tempfile.TemporaryDirectory(prefix="mailq-bench-") as directory:
-        Path(directory).chmod(0o755)
-        settings = Settings(home=Path(directory) / "home", database_url=None, redis_url=None, relay_url=None)
-        with stack.running(settings) as running, click.progressbar(length=few + many, label="fill", show_pos=True) as bar:
-            figures = measure(running.database_url, few=few, many=many, report=bar.update)
+    with own_stack() as own, click.progressbar(length=few + many, label="fill", show_pos=True) as bar:
+        figures = measure(own.running.database_url, few=few, many=many, report=bar.update)
     show(figures)
     if target:
         target.write_text(json.dumps(figures, indent=2) + "\n")

@@ -4,21 +4,18 @@ python -m tests.benchmarks.wardens --servers 100
 """
 
 import os
-import tempfile
 import time
 from dataclasses import dataclass
-from pathlib import Path
 
 import click
 
 from mailq import bootstrap
 from mailq.core.server import Place
 from mailq.engine.guard import Guard
-from mailq.local import stack
 from mailq.settings import Settings
-from mailq.store import migrate, servers
+from mailq.store import servers
 from mailq.store.database import Database, KeptConnection
-from tests.benchmarks.processes import cpu_s
+from tests.benchmarks.ground import own_stack
 from workers.chores import Chores
 from workers.hands import Hands
 from workers.renewal import Renewal, lease_terms
@@ -99,25 +96,14 @@ def run(fleet: list[Simulated], seconds: float) -> None:
 @click.option("--seconds", default=30.0, show_default=True)
 def main(number: int, seconds: float) -> None:
     """Measure what wardens cost PostgreSQL, and each of its own."""
-    with tempfile.TemporaryDirectory(prefix="mailq-bench-") as directory:
-        Path(directory).chmod(0o755)
-        settings = Settings(home=Path(directory) / "home", database_url=None, redis_url=None, relay_url=None)
-        with stack.running(settings) as running:
-            database = Database(running.database_url, pool_size=number + 5)
-            migrate.upgrade(database)
-            chosen = settings.model_copy(
-                update=Settings(home=running.home, database_url=running.database_url, redis_url=running.redis_url).model_dump(
-                    include={"home", "database_url", "redis_url"}
-                )
-            )
-            fleet = [simulate(chosen, database, each, number) for each in range(number)]
-            run(fleet, SETTLE_S)
-            postgres = next(child.pid for child in running.supervisor.children if child.name == "postgres")
-            before, own = cpu_s([postgres]), time.process_time()
-            run(fleet, seconds)
-            share = (cpu_s([postgres]) - before) / seconds
-            own_share = (time.process_time() - own) / seconds / number
-            click.echo(f"{number} wardens: PostgreSQL {share:.2%} of a core, each {own_share:.2%} of its own")
+    with own_stack(pool_size=number + 5) as own:
+        fleet = [simulate(own.settings, own.database, each, number) for each in range(number)]
+        run(fleet, SETTLE_S)
+        before_s, own_s = own.postgres_cpu_s(), time.process_time()
+        run(fleet, seconds)
+        share = (own.postgres_cpu_s() - before_s) / seconds
+        own_share = (time.process_time() - own_s) / seconds / number
+        click.echo(f"{number} wardens: PostgreSQL {share:.2%} of a core, each {own_share:.2%} of its own")
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ _POLL_SECONDS = 0.005
 Value = TypeVar("Value")
 
 
-def eventually(condition: Callable[[], Value], within: float = 10.0, *, every_s: float = _POLL_SECONDS) -> Value:
+def eventually(condition: Callable[[], Value | None], within: float = 10.0, *, every_s: float = _POLL_SECONDS) -> Value:
     """Ask until the answer is true, and return it. A failed assertion inside counts as "not yet".
 
     Args:
