@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import StrEnum
 from types import MappingProxyType
 
@@ -85,8 +85,9 @@ class Books:
 
 
 def month_of(moment: datetime) -> int:
-    """The month as one number: months since year 0, so that December and January are neighbours."""
-    return moment.year * 12 + moment.month - 1
+    """The month by UTC as one number: months since year 0, so that December and January are neighbours."""
+    there = moment.astimezone(UTC)
+    return there.year * 12 + there.month - 1
 
 
 def mailing_id(moment: datetime, number: int) -> int:

@@ -65,6 +65,10 @@ class Mailing:
     started_at: datetime | None
     finished_at: datetime | None
     expires_at: datetime | None
+    loaded_at: datetime | None = None
+    repeats: bool = False
+    stream: str | None = None
+    open_until: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

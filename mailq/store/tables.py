@@ -282,6 +282,7 @@ inbox = Table(
     Column("content", JSONB, comment="until it is moved into its stream, as the next two"),
     Column("address", Text(collation="C")),
     Column("variables", JSONB),
+    Column("size_bytes", Integer, nullable=False, comment="of the variables as JSON: a batch takes only so many"),
     Column("accepted_at", Moment, nullable=False, server_default=func.now()),
     Column("mailing_id", BigInteger, comment="the stream whose delivery it has become, with the next one"),
     Column("seq", Integer),

@@ -61,6 +61,7 @@ def upgrade() -> None:
         sa.Column("content", postgresql.JSONB(), nullable=True, comment="until it is moved into its stream, as the next two"),
         sa.Column("address", sa.Text(collation="C"), nullable=True),
         sa.Column("variables", postgresql.JSONB(), nullable=True),
+        sa.Column("size_bytes", sa.Integer(), nullable=False, comment="of the variables as JSON: a batch takes only so many"),
         sa.Column("accepted_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.Column(
             "mailing_id", sa.BigInteger(), nullable=True, comment="the stream whose delivery it has become, with the next one"
