@@ -3,12 +3,11 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from types import MappingProxyType
+from email.message import EmailMessage
 from typing import Any, Literal
 
 Lane = Literal["transactional", "normal", "bulk"]
 DoubtPolicy = Literal["hold", "resend", "assume_sent"]
-_NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,7 +15,7 @@ class Recipient:
     """Who gets a message of a mailing, and what the templates know of them."""
 
     address: str
-    variables: Mapping[str, Any] = field(default=_NOTHING, hash=False)
+    variables: Mapping[str, Any] = field(default_factory=dict, hash=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +39,7 @@ class Mailing:
     html: str | None = None
     reply_to: str | None = None
     to_name: str | None = None
-    headers: Mapping[str, str] = field(default=_NOTHING, hash=False)
+    headers: Mapping[str, str] = field(default_factory=dict, hash=False)
     key: str | None = None
     lane: Lane = "bulk"
     doubt_policy: DoubtPolicy = "hold"
@@ -68,11 +67,42 @@ class Message:
     html: str | None = None
     reply_to: str | None = None
     to_name: str | None = None
-    headers: Mapping[str, str] = field(default=_NOTHING, hash=False)
+    headers: Mapping[str, str] = field(default_factory=dict, hash=False)
     variables: Mapping[str, Any] | None = field(default=None, hash=False)
     key: str | None = None
     lane: Lane = "transactional"
     doubt_policy: DoubtPolicy = "hold"
+
+
+@dataclass(frozen=True, slots=True)
+class Email:
+    """A message that is ready (parts, attachments and all), for one of its recipients. `mailq.client.emails` makes them.
+
+    Attributes:
+        message: as it is to be sent; Message-ID, Date and Bcc are replaced or left out. MIME, if it is bytes.
+        to: who gets it, whatever its headers say.
+        sender: the envelope sender.
+        key: your own name for it: sent again, the same key with the same message is the same message.
+    """
+
+    message: EmailMessage | bytes
+    to: str
+    sender: str
+    key: str | None = None
+    lane: Lane = "transactional"
+    doubt_policy: DoubtPolicy = "hold"
+
+
+@dataclass(frozen=True, slots=True)
+class ReadyMailing:
+    """A mailing in which every recipient gets a message that is ready. An address may get several; see `Mailing` for the rest."""
+
+    name: str
+    key: str | None = None
+    lane: Lane = "normal"
+    doubt_policy: DoubtPolicy = "hold"
+    scheduled_at: datetime | None = None
+    expires_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
