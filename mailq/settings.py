@@ -131,6 +131,21 @@ class RetentionSettings(_Part):
     )
 
 
+class ApiSettings(_Part):
+    """The HTTP API, `mailqctl api`."""
+
+    host: str = Field("127.0.0.1", min_length=1, description="address it listens on; behind a proxy that speaks TLS, leave it")
+    port: int = Field(8880, ge=0, le=65535, description="port it listens on; 0 takes a free one")
+    workers: int = Field(1, ge=1, le=64, description="processes that answer")
+    rate_per_s: int = Field(1000, ge=1, le=1_000_000, description="requests a second of a key that has no rate of its own")
+    max_body: int = Field(2_000_000, ge=1000, description="bytes of a JSON body")
+    max_upload: int = Field(1_000_000_000, ge=1000, description="bytes of an upload of recipients, unpacked")
+    body_timeout: Duration = Field(
+        timedelta(seconds=30), gt=timedelta(0), description="for a body to arrive, and a second more for each 16 KB of it"
+    )
+    stop_grace: Duration = Field(timedelta(seconds=25), description="how long a stopping API waits for answers under way")
+
+
 class Settings(BaseSettings):
     """Everything a mailq process is told from outside. Unknown keys of a file are refused; `doctor` names unknown variables."""
 
@@ -167,6 +182,7 @@ class Settings(BaseSettings):
     doubt: DoubtSettings = DoubtSettings()
     upkeep: UpkeepSettings = UpkeepSettings()
     retention: RetentionSettings = RetentionSettings()
+    api: ApiSettings = ApiSettings()
 
     @model_validator(mode="after")
     def failover_comes_after_the_lease(self) -> Self:
