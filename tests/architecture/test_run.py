@@ -101,6 +101,19 @@ def test_the_one_that_is_named_comes_before_any_other(bin_directory: Path, by_pa
     assert found.stdout == f"{bin_directory / 'mine'}\n"
 
 
+@pytest.mark.parametrize("version", [OLD, None], ids=["too old", "missing"])
+def test_one_that_is_named_and_does_not_fit_is_refused_by_its_name(bin_directory: Path, version: str | None) -> None:
+    """Whoever names one does not want another one silently."""
+    install(bin_directory, "python3", NEW, OPTIMISED)
+    if version is not None:
+        install(bin_directory, "mine", version, OPTIMISED)
+
+    found = find_python(bin_directory, "mine")
+
+    assert (found.returncode, found.stdout) == (69, "")
+    assert "PYTHON=mine is no Python 3.11 or newer" in found.stderr
+
+
 def test_one_that_fails_is_passed_over_in_silence(bin_directory: Path) -> None:
     """As the shims of version managers do for what is not installed."""
     shim = bin_directory / "python3"
