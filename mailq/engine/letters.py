@@ -5,7 +5,6 @@ from collections.abc import Callable
 from datetime import datetime
 
 from mailq.core.message import (
-    Content,
     Limits,
     Mailbox,
     Renderer,
@@ -14,6 +13,7 @@ from mailq.core.message import (
     compile_content,
     date_header,
     message_id,
+    read_content,
 )
 from mailq.core.outcome import Fault, Rejected, Reply, Stage
 from mailq.core.verp import Verp
@@ -95,7 +95,7 @@ class LetterPress:
     def _compile(self, facts: MailingFacts) -> Renderer | TemplateFault:
         # The producer has compiled it before it stored it; what fails here all the same fails recipient by recipient.
         try:
-            return compile_content(Content.from_mapping(facts.content), clock=self._clock, limits=self._limits)
+            return compile_content(read_content(facts.content), clock=self._clock, limits=self._limits)
         except TemplateFault as fault:
             return fault
 

@@ -44,9 +44,7 @@ class Content:
         if self.text is None and self.html is None:
             raise TemplateFault("content", "there is neither a text nor an html body")
         for part, source in self.parts():
-            if found := _UNSTORABLE.search(source):
-                line = source.count("\n", 0, found.start()) + 1
-                raise TemplateFault(part, f"contains the character U+{ord(found[0]):04X}", line=line)
+            require_storable(part, source)
 
     def parts(self) -> Iterator[tuple[str, str]]:
         """Every template that is there, with the name faults call it by."""
@@ -91,3 +89,14 @@ class Content:
         """SHA-256 over the canonical JSON: equal contents, and only they, have equal digests."""
         canonical = json.dumps(self.as_mapping(), sort_keys=True, separators=(",", ":"), ensure_ascii=True)
         return hashlib.sha256(canonical.encode("ascii")).hexdigest()
+
+
+def require_storable(part: str, text: str) -> None:
+    """Refuse a text with a character that neither mail nor the database can hold.
+
+    Raises:
+        TemplateFault: it names the part and the line.
+    """
+    if found := _UNSTORABLE.search(text):
+        line = text.count("\n", 0, found.start()) + 1
+        raise TemplateFault(part, f"contains the character U+{ord(found[0]):04X}", line=line)

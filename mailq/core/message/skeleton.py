@@ -70,8 +70,8 @@ class _To:
 
 
 @dataclass(frozen=True, slots=True)
-class Renderer:
-    """Makes one mailing's messages. Immutable: threads may share it. Made by `compile_content`."""
+class Skeleton:
+    """Makes one mailing's messages. Immutable: threads may share it. Made by `compile_skeleton`."""
 
     _head: tuple[Part | bytes, ...]
     _tail: tuple[Part | bytes, ...]
@@ -79,20 +79,8 @@ class Renderer:
     _surroundings: Surroundings
 
     def render(self, address: str, variables: Mapping[str, Any], *, message_id: str, date: str) -> bytes:
-        """The whole message for one recipient: CRLF line ends, ending with CRLF.
-
-        Its body is seven bits clean, its headers too unless an address in them is international: a message that is not ASCII
-        (`not message.isascii()`) needs a relay with SMTPUTF8 (RFC 6532). CR and LF stand in pairs only, and no line begins with a
-        dot: on the wire it is what it is here. The same arguments make the same bytes.
-
-        Args:
-            address: the recipient's, normalised; templates know it as `address`.
-            variables: plain JSON values.
-            message_id: from `identity.message_id`.
-            date: from `identity.date_header`.
-
-        Raises:
-            RenderFault: it cannot be made for this recipient.
+        """See `Renderer`. The body is seven bits clean, the headers too unless an address in them is international, and no line
+        begins with a dot: on the wire it is what it is here.
         """
         values = Values(address, variables, self._surroundings)
         made = [piece if isinstance(piece, bytes) else piece.fill(values) for piece in self._head]
@@ -101,18 +89,14 @@ class Renderer:
         return b"".join(made)
 
     def sender(self, address: str, variables: Mapping[str, Any]) -> Mailbox:
-        """Whom the message is from: its address is the envelope's sender, its domain the Message-ID's.
-
-        Raises:
-            RenderFault: the sender depends on the recipient and cannot be made for this one.
-        """
+        """See `Renderer`. Only a sender that depends on the recipient can be at fault."""
         if isinstance(self._sender, Mailbox):
             return self._sender
         values = Values(address, variables, self._surroundings)
         return parse_mailbox("sender", self._sender.render(values))
 
 
-def compile_content(content: Content, *, clock: Callable[[], float], limits: Limits | None = None) -> Renderer:
+def compile_skeleton(content: Content, *, clock: Callable[[], float], limits: Limits | None = None) -> Skeleton:
     """Compile a content and build the skeleton of its messages.
 
     Args:
@@ -131,7 +115,7 @@ def compile_content(content: Content, *, clock: Callable[[], float], limits: Lim
     around = surroundings(limits, clock)
     nobody = Values("", {}, around)
     sender = templates["sender"]
-    return Renderer(
+    return Skeleton(
         _head=_settled(_head(templates), nobody),
         _tail=_settled((*_extra_headers(content, templates), *_bodies(content, templates, limits)), nobody),
         _sender=sender if sender.constant is None else parse_mailbox("sender", sender.constant),

@@ -1,0 +1,99 @@
+"""Single messages between their producer's commit and their place in a stream, and found again by their public id ever after."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Row, select, text
+
+from mailq.store.tables import inbox
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A message to be put down; see the columns of `inbox`. Content and variables are JSON."""
+
+    public_id: str
+    key: str | None
+    digest: str
+    stream: str
+    lane: str
+    doubt_policy: str
+    content: str
+    address: str
+    variables: str
+    size_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """A message that has been put down, and what its producer said."""
+
+    public_id: str
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A message as it stands: with its delivery, once it has one."""
+
+    public_id: str
+    key: str | None
+    accepted_at: datetime
+    mailing: str | None
+    seq: int | None
+    address: str
+    state: str | None
+    attempts: int
+    reply: str | None
+    skip: str | None
+    doubt: str | None
+    due_at: datetime | None
+    settled_at: datetime | None
+
+
+# One statement for all. Where two transactions put the same key down at once, the second one waits for the first.
+_ADD = text("""
+INSERT INTO inbox (organization_id, public_id, key, digest, stream, lane, doubt_policy, content, address, variables, size_bytes)
+SELECT :organization_id, public_id, key, digest, stream, lane, doubt_policy, CAST(content AS jsonb), address, CAST(variables AS jsonb),
+       size_bytes
+  FROM unnest(CAST(:public_id AS text[]), CAST(:key AS text[]), CAST(:digest AS text[]), CAST(:stream AS text[]),
+              CAST(:lane AS text[]), CAST(:doubt_policy AS text[]), CAST(:content AS text[]), CAST(:address AS text[]),
+              CAST(:variables AS text[]), CAST(:size_bytes AS integer[]))
+       WITH ORDINALITY AS one (public_id, key, digest, stream, lane, doubt_policy, content, address, variables, size_bytes, place)
+ ORDER BY place
+    ON CONFLICT (organization_id, key) DO NOTHING
+RETURNING public_id
+""")
+
+
+def add(tx: Connection, organization_id: int, entries: Sequence[Entry]) -> set[str]:
+    """Put messages down; the public ids of those whose key was free, or that have none."""
+    columns = {name: [getattr(entry, name) for entry in entries] for name in Entry.__slots__}
+    return set(tx.execute(_ADD, {"organization_id": organization_id, **columns}).scalars())
+
+
+def by_keys(tx: Connection, organization_id: int, keys: Sequence[str]) -> Mapping[str, Known]:
+    """The messages of these keys."""
+    columns = (inbox.c.key, inbox.c.public_id, inbox.c.digest)
+    rows = tx.execute(select(*columns).where(inbox.c.organization_id == organization_id, inbox.c.key.in_(keys)))
+    return {row.key: Known(row.public_id, row.digest) for row in rows}
+
+
+_FIND = text("""
+SELECT inbox.public_id, inbox.key, inbox.accepted_at, mailing.public_id AS mailing, inbox.seq,
+       coalesce(delivery.address, inbox.address) AS address, delivery.state, coalesce(delivery.attempts, 0) AS attempts,
+       delivery.reply, delivery.skip, delivery.doubt, delivery.due_at, delivery.settled_at
+  FROM inbox
+  LEFT JOIN mailing ON mailing.id = inbox.mailing_id
+  LEFT JOIN delivery ON delivery.mailing_id = inbox.mailing_id AND delivery.seq = inbox.seq
+ WHERE inbox.organization_id = :organization_id AND inbox.public_id = :public_id
+   AND (inbox.mailing_id IS NULL OR delivery.state IS NOT NULL)
+""")
+
+
+def find(tx: Connection, organization_id: int, public_id: str) -> Found | None:
+    """A message by its public id; None if the organization has none of that id, or it has been pruned."""
+    row: Row[Any] | None = tx.execute(_FIND, {"organization_id": organization_id, "public_id": public_id}).one_or_none()
+    return None if row is None else Found(**row._asdict())
