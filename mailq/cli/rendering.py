@@ -7,7 +7,7 @@ if TYPE_CHECKING:
     from mailq.core.mailing import Books
     from mailq.store.mailings import Summary
 
-_HIDDEN = ("id", "content_digest", "source_digest")
+_HIDDEN = ("id", "organization_id", "content_digest", "source_digest", "stream")
 
 
 def as_document(summary: "Summary") -> dict[str, Any]:

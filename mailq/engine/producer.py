@@ -5,12 +5,10 @@ the number of records loaded so far, so a load that dies is continued where it s
 """
 
 import secrets
-import sys
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -19,12 +17,13 @@ from mailq.clock import Clock
 from mailq.core.ids import public_id
 from mailq.core.mailing import Books, State
 from mailq.core.message import compile_content
+from mailq.engine.filling import quick_turns
 from mailq.engine.intake.chunks import Chunk, cut
 from mailq.engine.intake.order import MailingOrder, require_variables
 from mailq.engine.intake.preview import Preview, preview
 from mailq.engine.intake.source import Source
 from mailq.errors import Conflict
-from mailq.store import mailings, recipients, sealing
+from mailq.store import mailings, organizations, recipients, sealing
 from mailq.store.database import Database
 from mailq.store.mailings import Draft, Mailing
 
@@ -39,7 +38,6 @@ WRITERS = 2
 """Chunks on their way to the database at once. Its server works on each in a process of its own, and takes longer than we do."""
 
 _LOOK_EVERY_S = 0.2
-_TURN_S = 0.0005
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,29 +100,29 @@ def load_on(database: Database, reference: str, source: Source, *, progress: Rep
         mailing = mailings.find(tx, reference)
     if mailing.state is not State.LOADING:
         raise Conflict(f"mailing {mailing.public_id} is {mailing.state}, not loading; there is nothing to load")
-    if mailing.source_digest != source.digest:
+    if mailing.source_digest != source.digest or mailing.loaded_at is not None:
         raise Conflict(f"mailing {mailing.public_id} was loaded from other recipients than {source.where} has; submit it anew")
     return _loaded(database, mailing, source, progress, created=False)
 
 
 def _register(database: Database, order: MailingOrder, source: Source) -> tuple[Mailing, bool]:
-    draft = _draft(order, source)
     with database.begin() as tx:
+        draft = _draft(order, source, organizations.id_of(tx, order.organization))
         created = mailings.create(tx, draft)
         if created is not None:
             log.info("mailing.created", mailing=created.public_id)
             return created, True
-        known = mailings.by_key(tx, order.organization, str(order.key))
+        known = mailings.by_key(tx, draft.organization_id, str(order.key))
     if known is None:
         raise Conflict(f"another mailing of the key `{order.key}` has just been dropped; submit again")
     _require_same(known, draft)
     return known, False
 
 
-def _draft(order: MailingOrder, source: Source) -> Draft:
+def _draft(order: MailingOrder, source: Source, organization_id: int) -> Draft:
     return Draft(
         public_id=public_id("mlg", secrets.token_bytes(10)),
-        organization=order.organization,
+        organization_id=organization_id,
         key=order.key,
         name=order.name,
         lane=order.lane,
@@ -135,6 +133,7 @@ def _draft(order: MailingOrder, source: Source) -> Draft:
         batch_size=order.batch_size,
         scheduled_at=order.scheduled_at,
         expires_at=order.expires_at,
+        repeats=order.repeats,
     )
 
 
@@ -210,7 +209,7 @@ def _load(database: Database, mailing: Mailing, source: Source, progress: Report
     told = progress or _nobody
     under_way: deque[tuple[Future[None], _Place]] = deque()
     stored, before = place, None
-    with _quick_turns(), ThreadPoolExecutor(WRITERS, "load") as writers:
+    with quick_turns(), ThreadPoolExecutor(WRITERS, "load") as writers:
         chunks = cut(source.parts(mailing.num_loaded), batch_size=mailing.batch_size, first_seq=place.num_loaded + 1)
         for chunk in chunks:
             if len(under_way) == WRITERS:
@@ -222,19 +221,6 @@ def _load(database: Database, mailing: Mailing, source: Source, progress: Report
         while under_way:
             stored = _await(under_way)
     told(Progress(stored.num_loaded, source.position.total_bytes, source.position.total_bytes))
-
-
-@contextmanager
-def _quick_turns() -> Iterator[None]:
-    """Let the writers have Python's lock soon. They want it for microseconds, after every answer of the database; by default whoever
-    parses keeps it for five milliseconds more, and a quarter of the time is spent waiting.
-    """
-    before = sys.getswitchinterval()
-    sys.setswitchinterval(min(before, _TURN_S))
-    try:
-        yield
-    finally:
-        sys.setswitchinterval(before)
 
 
 def _nobody(_: Progress) -> None:

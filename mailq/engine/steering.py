@@ -16,27 +16,30 @@ log = telemetry.logger(__name__)
 _BATCHES_PER_STEP = 10
 
 
-def pause(database: Database, reference: str) -> Mailing:
+def pause(database: Database, reference: str, *, organization_id: int | None = None) -> Mailing:
     """Stop sending a mailing for now; workers learn of it at their next commit.
+
+    Args:
+        organization_id: whose it must be, as all of this module take it; None is an operator, who may mean anybody's.
 
     Raises:
         NotFound: there is no such mailing.
         Conflict: it is not running.
     """
-    return _steer(database, reference, "pause", State.PAUSED)
+    return _steer(database, reference, organization_id, "pause", State.PAUSED)
 
 
-def resume(database: Database, reference: str) -> Mailing:
+def resume(database: Database, reference: str, *, organization_id: int | None = None) -> Mailing:
     """Go on with a paused mailing. The caller rings for it.
 
     Raises:
         NotFound: there is no such mailing.
         Conflict: it is not paused.
     """
-    return _steer(database, reference, "resume", State.RUNNING, only_from={State.PAUSED})
+    return _steer(database, reference, organization_id, "resume", State.RUNNING, only_from={State.PAUSED})
 
 
-def cancel(database: Database, reference: str) -> Mailing:
+def cancel(database: Database, reference: str, *, organization_id: int | None = None) -> Mailing:
     """End a mailing for good: what has not begun is skipped.
 
     Batches that nobody holds are cancelled here; the others by the worker that holds them, once what is on the wire is settled.
@@ -45,7 +48,7 @@ def cancel(database: Database, reference: str) -> Mailing:
         NotFound: there is no such mailing.
         Conflict: it is finished or expired.
     """
-    mailing = _steer(database, reference, "cancel", State.CANCELLED)
+    mailing = _steer(database, reference, organization_id, "cancel", State.CANCELLED)
     while _cancel_some(database, mailing):
         pass
     return mailing
@@ -77,17 +80,27 @@ def _cancel_some(database: Database, mailing: Mailing) -> int:
 def _drop_some(database: Database, mailing: Mailing) -> bool:
     with database.begin() as tx:
         now = mailings.get(tx, mailing.id, lock=True)
-        if now.state is not State.LOADING:
+        if now.state not in {State.DRAFT, State.LOADING}:
             raise Conflict(f"mailing {now.public_id} is {now.state}: only one that is still loading can be dropped; cancel it")
+        if now.loaded_at is not None:
+            raise Conflict(f"mailing {now.public_id} is loaded to its end and about to start; cancel it")
         left = recipients.delete_last_batches(tx, mailing.id, limit=_BATCHES_PER_STEP)
         if not left:
             recipients.delete_mailing(tx, mailing.id)
         return bool(left)
 
 
-def _steer(database: Database, reference: str, verb: str, to: State, *, only_from: AbstractSet[State] | None = None) -> Mailing:
+def _steer(
+    database: Database,
+    reference: str,
+    organization_id: int | None,
+    verb: str,
+    to: State,
+    *,
+    only_from: AbstractSet[State] | None = None,
+) -> Mailing:
     with database.begin() as tx:
-        mailing = mailings.get(tx, mailings.find(tx, reference).id, lock=True)
+        mailing = mailings.get(tx, mailings.find(tx, reference, organization_id=organization_id).id, lock=True)
         if mailing.state is to:
             return mailing
         try:

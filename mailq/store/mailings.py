@@ -16,23 +16,31 @@ from mailq.core.transitions import require
 from mailq.errors import Conflict, NotFound
 from mailq.store import partitions
 from mailq.store.database import Database, db_now
-from mailq.store.tables import mailing, organization
+from mailq.store.tables import mailing
 
 _BOOKS: Any = table(
     "mailing_books",
     *(column(name, BigInteger) for name in ("mailing_id", *Books.__dataclass_fields__, "num_batches", "num_batches_done")),
 )
-_SHOWN = [each for each in mailing.c if each.name not in {"content", "organization_id"}]
+_SHOWN = [each for each in mailing.c if each.name != "content"]
+IN_PARTS = ""
+"""The source's digest of a mailing whose recipients are uploaded, one part after the other."""
+
+_LONGEST_WAIT = "5min"
 _PREFIX_AT_LEAST = 8
 _PREFIX = re.compile(r"mlg_.{0,3}\Z")
 
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """What a new mailing is made of; see the columns of `mailing`."""
+    """What a new mailing is made of; see the columns of `mailing`.
+
+    Attributes:
+        source_digest: of a file of recipients; `IN_PARTS` where they come in parts.
+    """
 
     public_id: str
-    organization: str
+    organization_id: int
     key: str | None
     name: str
     lane: Lane
@@ -43,6 +51,7 @@ class Draft:
     batch_size: int
     scheduled_at: datetime | None = None
     expires_at: datetime | None = None
+    repeats: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +60,7 @@ class Mailing:
 
     id: int
     public_id: str
+    organization_id: int
     key: str | None
     name: str
     state: State
@@ -81,28 +91,21 @@ class Summary:
     num_batches_done: int
 
 
-def create(tx: Connection, draft: Draft, *, now: datetime | None = None) -> Mailing | None:
-    """Make a mailing in state `loading`; None if the organization has one of this key already.
+def create(tx: Connection, draft: Draft, *, state: State = State.LOADING, now: datetime | None = None) -> Mailing | None:
+    """Make a mailing; None if the organization has one of this key already.
 
     Its id carries the month by the database's clock, and the month's partition of `delivery` is made if it is missing.
     Waits for a transaction that is just making one of the same key.
-
-    Raises:
-        NotFound: there is no such organization.
     """
-    organization_id = tx.execute(select(organization.c.id).where(organization.c.name == draft.organization)).scalar_one_or_none()
-    if organization_id is None:
-        raise NotFound(f"there is no organization `{draft.organization}`")
     moment = tx.execute(select(db_now(now))).scalar_one()
     partitions.ensure(tx, now=moment)
     number = tx.execute(select(func.nextval("mailing_number"))).scalar_one()
-    values = {name: getattr(draft, name) for name in draft.__slots__ if name not in {"organization", "content"}}
+    values = {name: getattr(draft, name) for name in draft.__slots__ if name != "content"}
     statement = (
         insert_or(mailing)
         .values(
             id=mailing_id(moment, number),
-            organization_id=organization_id,
-            state=State.LOADING,
+            state=state,
             content=dict(draft.content),
             created_at=moment,
             **values,
@@ -114,13 +117,9 @@ def create(tx: Connection, draft: Draft, *, now: datetime | None = None) -> Mail
     return None if row is None else _mailing(row)
 
 
-def by_key(tx: Connection, organization_name: str, key: str) -> Mailing | None:
+def by_key(tx: Connection, organization_id: int, key: str) -> Mailing | None:
     """The mailing an organization made with this key."""
-    statement = (
-        select(*_SHOWN)
-        .join(organization, organization.c.id == mailing.c.organization_id)
-        .where(organization.c.name == organization_name, mailing.c.key == key)
-    )
+    statement = select(*_SHOWN).where(mailing.c.organization_id == organization_id, mailing.c.key == key)
     row = tx.execute(statement).one_or_none()
     return None if row is None else _mailing(row)
 
@@ -138,15 +137,19 @@ def get(tx: Connection, mailing_id: int, *, lock: bool = False) -> Mailing:
     return _mailing(row)
 
 
-def find(tx: Connection, reference: str) -> Mailing:
+def find(tx: Connection, reference: str, *, organization_id: int | None = None) -> Mailing:
     """The mailing somebody means: by public id, by key, or by the beginning of a public id (8 characters or more).
+
+    Args:
+        organization_id: whose it must be; None is an operator, who may mean anybody's.
 
     Raises:
         NotFound: none is meant.
         Conflict: several are.
     """
+    mine = () if organization_id is None else (mailing.c.organization_id == organization_id,)
     for matches in (mailing.c.public_id == reference, mailing.c.key == reference, _begins_with(reference)):
-        rows = tx.execute(select(*_SHOWN).where(matches).order_by(mailing.c.id.desc()).limit(3)).all()
+        rows = tx.execute(select(*_SHOWN).where(matches, *mine).order_by(mailing.c.id.desc()).limit(3)).all()
         if len(rows) > 1:
             ids = ", ".join(row.public_id for row in rows)
             raise Conflict(f"`{reference}` may mean several mailings ({ids}, …); write the whole id")
@@ -162,7 +165,7 @@ def summaries(
     limit: int = 50,
     before: int | None = None,
     states: Sequence[State] = (),
-    organization_name: str | None = None,
+    organization_id: int | None = None,
 ) -> list[Summary]:
     """Mailings with their books, the newest first.
 
@@ -175,9 +178,8 @@ def summaries(
         statement = statement.where(mailing.c.id < before)
     if states:
         statement = statement.where(mailing.c.state.in_(states))
-    if organization_name is not None:
-        of = select(organization.c.id).where(organization.c.name == organization_name).scalar_subquery()
-        statement = statement.where(mailing.c.organization_id == of)
+    if organization_id is not None:
+        statement = statement.where(mailing.c.organization_id == organization_id)
     return [_summary(row) for row in tx.execute(statement)]
 
 
@@ -224,6 +226,37 @@ def note_loaded(tx: Connection, mailing_id: int, *, before: int, after: int) -> 
     """
     expected = (mailing.c.id == mailing_id, mailing.c.state == State.LOADING, mailing.c.num_loaded == before)
     return tx.execute(update(mailing).where(*expected).values(num_loaded=after)).rowcount == 1
+
+
+def note_filled(tx: Connection, mailing_id: int, *, before: int, after: int) -> bool:
+    """The same for recipients that were uploaded; False too if the mailing has been completed meanwhile."""
+    expected = (
+        mailing.c.id == mailing_id,
+        mailing.c.state.in_([State.DRAFT, State.LOADING]),
+        mailing.c.loaded_at.is_(None),
+        mailing.c.num_loaded == before,
+    )
+    return tx.execute(update(mailing).where(*expected).values(state=State.LOADING, num_loaded=after)).rowcount == 1
+
+
+def note_complete(tx: Connection, mailing_id: int) -> Mailing:
+    """Note that all its recipients are loaded. For a mailing whose row the caller has locked."""
+    values = {"loaded_at": func.clock_timestamp()}
+    return _mailing(tx.execute(update(mailing).where(mailing.c.id == mailing_id).values(values).returning(*_SHOWN)).one())
+
+
+def content(tx: Connection, mailing_id: int) -> Mapping[str, Any]:
+    """What it says, as `Content.as_mapping` wrote it."""
+    found: Mapping[str, Any] = tx.execute(select(mailing.c.content).where(mailing.c.id == mailing_id)).scalar_one()
+    return found
+
+
+def lock_load(tx: Connection, mailing_id: int) -> None:
+    """Wait to be the only loader of a mailing, until the end of the transaction. The same lock as that of `loading`."""
+    limit = tx.execute(text("SHOW statement_timeout")).scalar_one()
+    tx.execute(text(f"SET LOCAL statement_timeout = '{_LONGEST_WAIT}'"))
+    tx.execute(select(func.pg_advisory_xact_lock(mailing_id)))
+    tx.execute(text(f"SET LOCAL statement_timeout = '{limit}'"))
 
 
 @contextmanager

@@ -15,7 +15,7 @@ from mailq.core.delivery import State as Delivery
 from mailq.core.mailing import Books, DoubtPolicy, Lane, State
 from mailq.core.message import Content
 from mailq.core.server import Place
-from mailq.store import batches, deliveries, mailings, recipients, servers
+from mailq.store import batches, deliveries, mailings, organizations, recipients, servers
 from mailq.store.database import Database
 from mailq.store.deliveries import Settled
 from mailq.store.mailings import Draft
@@ -45,7 +45,7 @@ def make_mailing(
     public_id = f"mlg_{secrets.token_hex(8)}"
     draft = Draft(
         public_id=public_id,
-        organization="default",
+        organization_id=organizations.id_of(tx, "default"),
         key=None,
         name="Spring sale",
         lane=lane,

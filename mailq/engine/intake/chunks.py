@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from mailq.engine.intake.record import Part
-from mailq.engine.intake.writing import Writer
+from mailq.engine.intake.writing import Told, Writer
 from mailq.store.recipients import Load
 
 CHUNK_RECORDS = 10_000
@@ -31,9 +31,13 @@ class Chunk:
         return self.num_records >= CHUNK_RECORDS or self.num_chars >= CHUNK_CHARS
 
 
-def cut(parts: Iterable[Part], *, batch_size: int, first_seq: int = 1) -> Iterator[Chunk]:
-    """Every record as a row of a batch. A batch ends after `batch_size` records, or earlier where they are very large."""
-    write = Writer().write
+def cut(parts: Iterable[Part], *, batch_size: int, first_seq: int = 1, told: Told | None = None) -> Iterator[Chunk]:
+    """Every record as a row of a batch. A batch ends after `batch_size` records, or earlier where they are very large.
+
+    Args:
+        told: hears of each record that becomes no mail.
+    """
+    write = Writer(told).write
     chunk, load = Chunk(), Load(first_seq)
     for part in parts:
         begin = 0

@@ -23,6 +23,7 @@ class MailingOrder:
         batch_size: deliveries of a batch; it does not count as content.
         scheduled_at: not to be sent before; None sends at once.
         expires_at: not to be sent any more after.
+        repeats: whether an address that stands in it more than once gets as many messages, instead of the first one only.
 
     Raises:
         BadInput: a name or key that nobody could read, or times that contradict each other.
@@ -37,16 +38,18 @@ class MailingOrder:
     scheduled_at: datetime | None = None
     expires_at: datetime | None = None
     organization: str = "default"
+    repeats: bool = False
 
     def __post_init__(self) -> None:
-        for what, value in (("name", self.name), ("key", self.key)):
-            if value is not None and not (value.strip() and len(value) <= _LONGEST_NAME and value.isprintable()):
-                raise BadInput(f"the {what} of a mailing is 1 to {_LONGEST_NAME} printable characters on one line")
-        for what, moment in (("scheduled", self.scheduled_at), ("expiry", self.expires_at)):
+        require_name("name", self.name, of="mailing")
+        if self.key is not None:
+            require_name("key", self.key, of="mailing")
+        for what, field in (("scheduled", "scheduled_at"), ("expiry", "expires_at")):
+            moment = getattr(self, field)
             if moment is not None and moment.tzinfo is None:
-                raise BadInput(f"the {what} time needs a time zone, such as 2026-12-24T18:00+01:00")
+                raise BadInput(f"the {what} time needs a time zone, such as 2026-12-24T18:00+01:00", field=field)
         if self.scheduled_at and self.expires_at and self.expires_at <= self.scheduled_at:
-            raise BadInput("the mailing would expire before its scheduled time")
+            raise BadInput("the mailing would expire before its scheduled time", field="expires_at")
 
     def digest(self) -> str:
         """SHA-256 over content and options: what must be equal for two orders of one key to be the same."""
@@ -57,8 +60,18 @@ class MailingOrder:
             "doubt_policy": self.doubt_policy,
             "scheduled_at": _plain(self.scheduled_at),
             "expires_at": _plain(self.expires_at),
-        }
+        } | ({"repeats": True} if self.repeats else {})
         return hashlib.sha256(json.dumps(options, sort_keys=True).encode()).hexdigest()
+
+
+def require_name(what: str, value: str, *, of: str) -> None:
+    """Refuse a name or a key that nobody could read.
+
+    Raises:
+        BadInput: it is empty, too long, or not printable.
+    """
+    if not (value.strip() and len(value) <= _LONGEST_NAME and value.isprintable()):
+        raise BadInput(f"the {what} of a {of} is 1 to {_LONGEST_NAME} printable characters on one line", field=what)
 
 
 def require_variables(content: Content, source: Source) -> None:
@@ -76,7 +89,7 @@ def require_variables(content: Content, source: Source) -> None:
         return
     names = ", ".join(_suggesting(name, known) for name in unknown)
     has = ", ".join(f"`{name}`" for name in sorted(known))
-    raise BadInput(f"the content uses what {source.where} does not have: {names}; there is {has}")
+    raise BadInput(f"the content uses what {source.where} does not have: {names}; there is {has}", field="recipients")
 
 
 def _suggesting(name: str, known: frozenset[str]) -> str:

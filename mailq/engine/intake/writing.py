@@ -28,10 +28,23 @@ def _fast_encoder() -> Callable[[Any], str]:
 _to_json = _fast_encoder()
 
 
-class Writer:
-    """Writes the records of one source into loads."""
+Told = Callable[[int, str], None]
+"""Hears of a record that becomes no mail: its line, and what is wrong with it."""
 
-    def __init__(self) -> None:
+
+def _nobody(_line: int, _reason: str) -> None:
+    """Hears it where nobody else wants to."""
+
+
+class Writer:
+    """Writes the records of one source into loads.
+
+    Args:
+        told: hears of each record that becomes no mail.
+    """
+
+    def __init__(self, told: Told | None = None) -> None:
+        self._told = told or _nobody
         self._plain: _PlainRow | None = None
 
     def write(self, part: Part, load: Load) -> None:
@@ -41,7 +54,7 @@ class Writer:
             self._write_rows(part, first, load)
         else:
             for seq, record in enumerate(part, first):
-                _write_one(seq, record, load)
+                self._write_one(seq, record, load)
 
     def _write_rows(self, rows: Rows, first: int, load: Load) -> None:
         plain = self._plain = self._plain or _PlainRow(rows.names, rows.place)
@@ -52,7 +65,19 @@ class Writer:
         odd = {*invalid, *plain.odd(written)}
         load.add_pending([row for number, row in enumerate(written) if number not in odd] if odd else written)
         for number in sorted(odd):
-            _write_one(first + number, rows.record(number), load)
+            self._write_one(first + number, rows.record(number), load)
+
+    def _write_one(self, seq: int, record: Record, load: Load) -> None:
+        line, address, variables, fault = record
+        if variables is not None:
+            try:
+                load.add_pending([pending_row(seq, normalise(address).text, _to_json(variables))])
+            except InvalidAddress as error:
+                fault = error.reason
+            else:
+                return
+        self._told(line, str(fault))
+        load.add_skipped(skipped_row(seq, address, Skip.INVALID, f"line {line}: {fault}"))
 
 
 def _normalise_in_place(addresses: list[str]) -> list[int]:
@@ -64,18 +89,6 @@ def _normalise_in_place(addresses: list[str]) -> list[int]:
         except InvalidAddress:
             invalid.append(number)
     return invalid
-
-
-def _write_one(seq: int, record: Record, load: Load) -> None:
-    line, address, variables, fault = record
-    if variables is not None:
-        try:
-            load.add_pending([pending_row(seq, normalise(address).text, _to_json(variables))])
-        except InvalidAddress as error:
-            fault = error.reason
-        else:
-            return
-    load.add_skipped(skipped_row(seq, address, Skip.INVALID, f"line {line}: {fault}"))
 
 
 class _PlainRow:

@@ -132,7 +132,7 @@ def test_a_load_in_two_goes_and_record_by_record_makes_the_rows_of_one_go(
     made = []
     for interrupted, plain in ((False, True), (True, True), (False, False)):
         with database.begin() as tx:
-            tx.execute(text("TRUNCATE delivery, batch, mailing"))
+            tx.execute(text("TRUNCATE delivery, batch, mailing, idempotency"))
         with pytest.MonkeyPatch.context() as patch, open_source(path) as source:
             patch.setattr(chunks, "CHUNK_RECORDS", 10)
             if not plain:
