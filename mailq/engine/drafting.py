@@ -94,8 +94,29 @@ def upload(
         found = mailings.find(tx, reference, organization_id=organization_id)
         mailings.lock_load(tx, found.id)
         mailing = mailings.get(tx, found.id)
-        answer = once(tx, mailing, key, digest or source.digest, lambda: asdict(_uploaded(tx, mailing, source)))
+        answer = once(tx, mailing, key, digest or source.digest, lambda: asdict(put_in(tx, mailing, source)))
     return Uploaded.from_mapping(answer)
+
+
+def put_in(tx: Connection, mailing: Mailing, source: Source) -> Uploaded:
+    """Put recipients into a mailing whose load is locked, or that this transaction has made.
+
+    Raises:
+        Conflict, BadInput: as `upload`.
+    """
+    _require_open(mailing)
+    try:
+        require_variables(Content.from_mapping(mailings.content(tx, mailing.id)), source)
+        filled = fill(tx, mailing, source.parts())
+    except BadInput as error:
+        error.field = error.field or "recipients"
+        raise
+    num_profiles = mailing.num_loaded + filled.num_recipients
+    if not mailings.note_filled(tx, mailing.id, before=mailing.num_loaded, after=num_profiles):
+        _require_open(mailings.get(tx, mailing.id))
+        raise Conflict(f"mailing {mailing.public_id} was loaded by somebody else at the same time; upload again")
+    num_valid = filled.num_recipients - filled.num_invalid
+    return Uploaded(filled.num_recipients, num_valid, filled.num_invalid, tuple(filled.errors), num_profiles)
 
 
 def complete(tx: Connection, organization_id: int | None, reference: str) -> Mailing:
@@ -117,22 +138,6 @@ def complete(tx: Connection, organization_id: int | None, reference: str) -> Mai
     waking.wake(tx)
     log.info("mailing.completed", mailing=mailing.public_id, num_profiles=mailing.num_loaded)
     return completed
-
-
-def _uploaded(tx: Connection, mailing: Mailing, source: Source) -> Uploaded:
-    _require_open(mailing)
-    try:
-        require_variables(Content.from_mapping(mailings.content(tx, mailing.id)), source)
-        filled = fill(tx, mailing, source.parts())
-    except BadInput as error:
-        error.field = error.field or "recipients"
-        raise
-    num_profiles = mailing.num_loaded + filled.num_recipients
-    if not mailings.note_filled(tx, mailing.id, before=mailing.num_loaded, after=num_profiles):
-        _require_open(mailings.get(tx, mailing.id))
-        raise Conflict(f"mailing {mailing.public_id} was loaded by somebody else at the same time; upload again")
-    num_valid = filled.num_recipients - filled.num_invalid
-    return Uploaded(filled.num_recipients, num_valid, filled.num_invalid, tuple(filled.errors), num_profiles)
 
 
 def _require_open(mailing: Mailing) -> None:

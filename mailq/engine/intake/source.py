@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import chain, islice
 from pathlib import Path
-from typing import Literal, Self, TextIO
+from typing import BinaryIO, Literal, Self, TextIO
 
 from mailq.engine.intake.columns import check_header, require_address_column
 from mailq.engine.intake.delimited import Delimited, read_header
@@ -162,6 +162,24 @@ def open_source(path: Path, *, address_column: str | None = None) -> Source:
     raw = open_raw(None if path == STDIN else path)
     try:
         return Source(raw, raw.survey(), address_column, suffix="" if path == STDIN else path.name.lower())
+    except BaseException:
+        raw.close()
+        raise
+
+
+def read_file(file: BinaryIO, where: str, *, suffix: str, address_column: str | None = None) -> Source:
+    """Read recipients from a file that is open and can be rewound; the source closes it.
+
+    Args:
+        where: what to call it in messages.
+        suffix: what a file of its kind would be named, such as `.csv`.
+
+    Raises:
+        BadInput: as `open_source`.
+    """
+    raw = RawSource(file, where)
+    try:
+        return Source(raw, raw.survey(), address_column, suffix=suffix)
     except BaseException:
         raw.close()
         raise
