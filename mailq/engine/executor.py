@@ -246,7 +246,7 @@ class Executor:
         )
         terms = PassPolicy(
             retry=policy.retry,
-            started_at=facts.started_at,
+            started_at=facts.began(held.first_claimed_at),
             work_for=policy.work_for,
             stopping=policy.stopping,
             jitter=policy.jitter,

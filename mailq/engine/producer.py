@@ -22,8 +22,9 @@ from mailq.engine.intake.chunks import Chunk, cut
 from mailq.engine.intake.order import MailingOrder, require_variables
 from mailq.engine.intake.preview import Preview, preview
 from mailq.engine.intake.source import Source
+from mailq.engine.sealing import seal
 from mailq.errors import Conflict
-from mailq.store import mailings, organizations, recipients, sealing
+from mailq.store import mailings, organizations, recipients
 from mailq.store.database import Database
 from mailq.store.mailings import Draft, Mailing
 
@@ -93,14 +94,16 @@ def load_on(database: Database, reference: str, source: Source, *, progress: Rep
 
     Raises:
         NotFound: there is no such mailing.
-        Conflict: it is not loading, or was loaded from other recipients.
+        Conflict: it is not loading, is complete, or was loaded from other recipients.
         BadInput, Unavailable: as `submit`.
     """
     with database.begin() as tx:
         mailing = mailings.find(tx, reference)
     if mailing.state is not State.LOADING:
         raise Conflict(f"mailing {mailing.public_id} is {mailing.state}, not loading; there is nothing to load")
-    if mailing.source_digest != source.digest or mailing.loaded_at is not None:
+    if mailing.loaded_at is not None:
+        raise Conflict(f"mailing {mailing.public_id} has all its recipients; the leading server is about to start it")
+    if mailing.source_digest != source.digest:
         raise Conflict(f"mailing {mailing.public_id} was loaded from other recipients than {source.where} has; submit it anew")
     return _loaded(database, mailing, source, progress, created=False)
 
@@ -160,8 +163,9 @@ def _loaded(database: Database, mailing: Mailing, source: Source, progress: Repo
         with mailings.loading(database, mailing.id) as alone:
             mailing = _look(database, mailing.id)
             if alone and mailing.state is State.LOADING:
-                _load(database, mailing, source, progress)
-                mailing = _seal(database, mailing.id)
+                if mailing.loaded_at is None:
+                    _load(database, mailing, source, progress)
+                mailing = seal(database, mailing.id)
         if mailing.state is State.LOADING:
             patience.wait_for(mailing)
     with database.begin() as tx:
@@ -244,19 +248,3 @@ def _store(database: Database, mailing: Mailing, chunk: Chunk, place: _Place, be
             now = mailings.get(tx, mailing.id)
             reason = "another process loads it as well" if now.state is State.LOADING else f"somebody has {now.state} it"
             raise Conflict(f"mailing {mailing.public_id} is no longer ours to load: {reason}")
-
-
-def _seal(database: Database, mailing_id: int) -> Mailing:
-    """Close the load in one transaction: suppressed and repeated addresses are skipped, and the mailing may be sent from now on."""
-    with database.begin() as tx:
-        mailing = mailings.get(tx, mailing_id, lock=True)
-        if mailing.state is not State.LOADING:
-            raise Conflict(f"mailing {mailing.public_id} was {mailing.state} while it was loaded")
-        passed_over = sealing.pass_over(tx, mailing_id, num_loaded=mailing.num_loaded)
-        left = recipients.finish_empty_batches(tx, mailing_id)
-        scheduled = left and mailing.scheduled_at is not None
-        sealed = mailings.step(tx, mailing_id, State.SCHEDULED if scheduled else State.RUNNING)
-        if not left:
-            sealed = mailings.step(tx, mailing_id, State.FINISHED)
-    log.info("mailing.sealed", mailing=sealed.public_id, num_profiles=mailing.num_loaded, **passed_over._asdict())
-    return sealed

@@ -127,7 +127,8 @@ def _change(case: Case, one: Open, standing: Standing, *, now: datetime, retry: 
     outcome = by_evidence(case.known, one.seq)
     if outcome is None:
         return None
-    return settle(outcome, attempt=one.attempts + 1, started_at=standing.started_at, now=now, retry=retry)
+    began = case.claim.first_claimed_at if standing.is_stream else standing.started_at
+    return settle(outcome, attempt=one.attempts + 1, started_at=began, now=now, retry=retry)
 
 
 def _require_books(one: _Decided, counted: Counted, found: _Found) -> None:

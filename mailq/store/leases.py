@@ -46,10 +46,15 @@ class Open:
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """What a reclaimer must know of a mailing."""
+    """What a reclaimer must know of a mailing.
+
+    Attributes:
+        is_stream: see `MailingFacts`.
+    """
 
     state: MailingState
     started_at: datetime
+    is_stream: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,9 +119,9 @@ def seize(tx: Connection, seen: Sequence[Claim]) -> dict[int, Counted]:
 
 def standings(tx: Connection, mailing_ids: Collection[int]) -> tuple[datetime, Mapping[int, Standing]]:
     """The database's time, and how these mailings stand; at least one."""
-    columns = (mailing.c.id, mailing.c.state, mailing.c.started_at, func.clock_timestamp())
+    columns = (mailing.c.id, mailing.c.state, mailing.c.started_at, func.clock_timestamp(), mailing.c.stream.is_not(None))
     rows = tx.execute(select(*columns).where(mailing.c.id.in_(mailing_ids))).all()
-    return rows[0][3], {row[0]: Standing(MailingState(row[1]), row[2] or row[3]) for row in rows}
+    return rows[0][3], {row[0]: Standing(MailingState(row[1]), row[2] or row[3], row[4]) for row in rows}
 
 
 # One index scan per batch, whatever the statistics say: hence LATERAL. What is open is the predicate of the worklist

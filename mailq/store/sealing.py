@@ -9,6 +9,9 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection, TextClause, text
 
+from mailq.core.mailing import Lane
+from mailq.core.suppression import stopping
+
 _TABLES = (
     "CREATE TEMPORARY TABLE passed_over (seq integer NOT NULL, skip text NOT NULL, reply text NOT NULL) ON COMMIT DROP",
     "CREATE TEMPORARY TABLE repeated (key bigint NOT NULL) ON COMMIT DROP",
@@ -40,7 +43,7 @@ SELECT seq, 'suppressed', 'suppressed: ' || reason FROM delivery
   JOIN suppression ON suppression.address =
        CASE WHEN octet_length(delivery.address) = char_length(delivery.address) THEN lower(delivery.address)
             ELSE lower(lower(delivery.address) COLLATE "default") COLLATE "C" END
-   AND organization_id = (SELECT organization_id FROM mailing WHERE id = :mailing_id)
+   AND organization_id = (SELECT organization_id FROM mailing WHERE id = :mailing_id) AND reason = ANY(CAST(:reasons AS text[]))
  WHERE mailing_id = :mailing_id AND state = 'pending'
 """)
 _FIND_REPEATED = text("""
@@ -76,26 +79,44 @@ class PassedOver(NamedTuple):
     num_duplicates: int
 
 
-def pass_over(tx: Connection, mailing_id: int, *, num_loaded: int) -> PassedOver:
+_COMPLETE = "state = 'loading' AND loaded_at IS NOT NULL"
+
+
+def complete(tx: Connection) -> list[int]:
+    """The mailings whose recipients are all loaded, and which nobody has sealed yet, the oldest first."""
+    return list(tx.execute(text(f"SELECT id FROM mailing WHERE {_COMPLETE} ORDER BY loaded_at")).scalars())  # noqa: S608
+
+
+def lock_complete(tx: Connection, mailing_id: int) -> bool:
+    """Lock one of them; False if somebody else has sealed it, is about to, or has ended it."""
+    statement = f"SELECT id FROM mailing WHERE id = :id AND {_COMPLETE} FOR UPDATE SKIP LOCKED"  # noqa: S608
+    return tx.execute(text(statement), {"id": mailing_id}).one_or_none() is not None
+
+
+def pass_over(tx: Connection, mailing_id: int, *, num_loaded: int, lane: Lane = Lane.BULK, repeats: bool = False) -> PassedOver:
     """Skip the suppressed addresses of a mailing that is still loading, and of equal ones all but the first.
 
     May take longer than other statements, and sorts as many keys as there are: the limits of its transaction are raised.
+
+    Args:
+        lane: not every suppression keeps a mail of every lane.
+        repeats: equal addresses get a mail each.
     """
     for statement in _TABLES:
         tx.execute(text(statement))
-    num_suppressed = _find_suppressed(tx, mailing_id, num_loaded)
-    num_duplicates = _find_duplicates(tx, mailing_id)
+    num_suppressed = _find_suppressed(tx, mailing_id, num_loaded, lane)
+    num_duplicates = 0 if repeats else _find_duplicates(tx, mailing_id)
     if num_suppressed or num_duplicates:
         tx.execute(text("ANALYZE passed_over"))
         tx.execute(_MARK, {"mailing_id": mailing_id})
     return PassedOver(num_suppressed, num_duplicates)
 
 
-def _find_suppressed(tx: Connection, mailing_id: int, num_loaded: int) -> int:
+def _find_suppressed(tx: Connection, mailing_id: int, num_loaded: int, lane: Lane) -> int:
     most = num_loaded * _TOO_LONG
     number = int(tx.execute(_SUPPRESSIONS, {"mailing_id": mailing_id, "most": most}).scalar_one())
     _plan(tx, _WHOLE | _PROBING if number == most else _WHOLE)
-    return _found(tx, _FIND_SUPPRESSED, mailing_id) if number else 0
+    return _found(tx, _FIND_SUPPRESSED, mailing_id, reasons=[*stopping(lane)]) if number else 0
 
 
 def _find_duplicates(tx: Connection, mailing_id: int) -> int:
@@ -106,8 +127,8 @@ def _find_duplicates(tx: Connection, mailing_id: int) -> int:
     return _found(tx, _FIND_DUPLICATES, mailing_id)
 
 
-def _found(tx: Connection, statement: TextClause, mailing_id: int) -> int:
-    return tx.execute(statement, {"mailing_id": mailing_id}).rowcount
+def _found(tx: Connection, statement: TextClause, mailing_id: int, **facts: object) -> int:
+    return tx.execute(statement, {"mailing_id": mailing_id, **facts}).rowcount
 
 
 def _plan(tx: Connection, how: dict[str, str]) -> None:
