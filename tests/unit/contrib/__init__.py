@@ -1,0 +1,1 @@
+"""What frameworks hand over, without a server."""
