@@ -42,7 +42,7 @@ def database(settings: Settings, *, application: str = "mailq") -> Database:
     Raises:
         Misconfigured: no database is set and no local stack runs.
     """
-    return Database(required(settings.database_url, "database_url"), application=application)
+    return Database(required(settings.database_url, "database_url"), application=application, schema=settings.database_schema)
 
 
 def server_database(settings: Settings, *, application: str) -> Database:
@@ -55,7 +55,9 @@ def server_database(settings: Settings, *, application: str) -> Database:
         Misconfigured: no database is set and no local stack runs.
     """
     url, ttl = required(settings.database_url, "database_url"), settings.lease.ttl
-    return Database(url, application=application, idle_timeout_ms=round(ttl.total_seconds() * 1000))
+    return Database(
+        url, application=application, idle_timeout_ms=round(ttl.total_seconds() * 1000), schema=settings.database_schema
+    )
 
 
 def kept_connection(database: Database) -> KeptConnection:

@@ -46,6 +46,14 @@ Duration = Annotated[timedelta, BeforeValidator(_duration), Field(ge=timedelta(0
 """A time span: `90s`, `5m`, `72h`, `3d`, ISO 8601, or a bare number of seconds; not negative, at most a year."""
 
 
+def _require_schema(name: str) -> str:
+    if not (name.strip() == name and name.isprintable() and 0 < len(name.encode()) <= 63):
+        raise ValueError("a schema is called by 1 to 63 bytes of printable characters")
+    if name.startswith("pg_") or name == "information_schema":
+        raise ValueError(f"the schema {name} is PostgreSQL's own")
+    return name
+
+
 class _Part(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
@@ -155,6 +163,10 @@ class Settings(BaseSettings):
 
     home: Path = Field(Path("var"), description="where the local stack, lock files and journals live")
     database_url: SecretStr | None = Field(None, description="PostgreSQL, `postgresql://user:password@host/database`")
+    database_schema: Annotated[str, AfterValidator(_require_schema)] | None = Field(
+        None,
+        description="schema of that database that holds the tables and nothing else; default what the user's search path names",
+    )
     redis_url: SecretStr | None = Field(None, description="Redis or Valkey, `redis://host:6379/0`; `noeviction` is required")
     relay_url: SecretStr | None = Field(None, description="the SMTP host that takes our mail, `smtp://host:25`")
     server_id: str | None = Field(

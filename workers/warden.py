@@ -36,7 +36,10 @@ class Warden:
         self._settings = chosen
         self._board = board
         self._database = Database(
-            _database_url(chosen), application=f"mailq warden {chosen.server_name}", idle_timeout_ms=_idle_timeout_ms(chosen)
+            _database_url(chosen),
+            application=f"mailq warden {chosen.server_name}",
+            idle_timeout_ms=_idle_timeout_ms(chosen),
+            schema=chosen.database_schema,
         )
         self._marking = Marking(self._make_guard, chosen.server_name)
         connection = KeptConnection(_renewals(chosen))
@@ -103,6 +106,7 @@ def _renewals(chosen: Settings) -> Database:
         statement_timeout_ms=patience_ms,
         connect_timeout_s=2,
         idle_timeout_ms=_idle_timeout_ms(chosen),
+        schema=chosen.database_schema,
     )
 
 

@@ -81,7 +81,7 @@ def _migrate(running: "Running") -> None:
     from mailq.store import revision
     from mailq.store.database import Database
 
-    database = Database(running.database_url, application="mailqctl up")
+    database = Database(running.database_url, application="mailqctl up", schema=parts.load().database_schema)
     try:
         if not revision.revision(database).up_to_date:
             from mailq.store import migrate

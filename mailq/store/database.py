@@ -40,6 +40,11 @@ def parse_url(url: str) -> URL:
     return parsed.set(drivername="postgresql+psycopg2")
 
 
+def search_path(schema: str) -> str:
+    """The search path that leads into one schema alone; temporary tables of the session come last, so that they hide none of ours."""
+    return '"' + schema.replace('"', '""') + '", pg_temp'
+
+
 class Database:
     """PostgreSQL as the engine room sees it: `begin` is a transaction."""
 
@@ -52,14 +57,19 @@ class Database:
         statement_timeout_ms: int = 60_000,
         connect_timeout_s: int = 5,
         idle_timeout_ms: int = 60_000,
+        schema: str | None = None,
     ) -> None:
         """Nothing is connected yet.
 
         Args:
+            schema: where the tables are, or shall be; None leaves it to the search path of the user.
             idle_timeout_ms: a transaction in which nothing happens for so long is ended by PostgreSQL, and its rows are free.
         """
         self.url = parse_url(url)
+        self.schema = schema
         options = f"-c statement_timeout={statement_timeout_ms} -c idle_in_transaction_session_timeout={idle_timeout_ms} -c timezone=UTC"
+        if schema is not None:
+            options += " -c search_path=" + search_path(schema).replace("\\", "\\\\").replace(" ", "\\ ")
         self.engine: Engine = create_engine(
             self.url,
             pool_size=pool_size,

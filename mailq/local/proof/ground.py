@@ -103,7 +103,7 @@ def laid(
     with ExitStack() as ends, stack.running(wanted, sink=options) as running:
         if running.sink is None:
             raise AssertionError("a sink was asked for")
-        database = Database(running.database_url, application="mailq prove")
+        database = Database(running.database_url, application="mailq prove", schema=wanted.database_schema)
         ends.callback(database.close)
         migrate.upgrade(database)
         nets: list[Namespace | None] = [None] * num_servers
