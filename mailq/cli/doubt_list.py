@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from mailq.cli import parts
-from mailq.cli.message_ids import namer
 from mailq.cli.options import CONTEXT, Words, examples, json_option
 from mailq.cli.terminal import print_ndjson, print_table, say
 from mailq.core.outcome import Doubt
@@ -53,11 +52,13 @@ def list_doubts(*, reference: str | None, reason: str | None, limit: int | None,
 
 def _documents(tx: "Connection", chosen: "Settings", found: "Iterator[Listed]") -> Iterator[dict[str, Any]]:
     """Rows with their Message-IDs; they come mailing by mailing."""
+    from mailq.engine.naming import namer
+
     name: Callable[[int], str | None]
     of: int | None = None
     for row in found:
         if row.mailing_id != of:
-            of, name = row.mailing_id, namer(tx, row.mailing_id, chosen)
+            of, name = row.mailing_id, namer(tx, row.mailing_id, chosen.message_id_domain)
         document = row._asdict()
         for hidden in ("mailing_id", "batch_id"):
             del document[hidden]

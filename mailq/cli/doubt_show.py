@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from mailq.cli import parts
-from mailq.cli.message_ids import namer
 from mailq.cli.options import CONTEXT, examples, json_option, reference_argument
 from mailq.cli.recipients import Recipient
 from mailq.cli.terminal import clean, plain, print_facts, print_json, print_line, print_table
@@ -65,6 +64,7 @@ def show(*, reference: str, who: int | str, as_json: bool) -> None:
 
 def _look(tx: "Connection", reference: str, who: int | str, chosen: "Settings") -> Case:
     from mailq.core.verp import Verp
+    from mailq.engine.naming import namer
     from mailq.store import audit, doubts, installation, mailings
     from mailq.store.database import moment
 
@@ -75,7 +75,7 @@ def _look(tx: "Connection", reference: str, who: int | str, chosen: "Settings") 
         mailing=mailing,
         found=found,
         past_its_time=mailing.expires_at is not None and mailing.expires_at <= moment(tx),
-        message_id=namer(tx, mailing.id, chosen)(found.seq) if found.attempts else None,
+        message_id=namer(tx, mailing.id, chosen.message_id_domain)(found.seq) if found.attempts else None,
         envelope_sender=Verp(bounce, installation.secret(tx)).sender(mailing.id, found.seq) if bounce else None,
         history=audit.of_delivery(tx, mailing.id, found.seq),
     )

@@ -11,7 +11,6 @@ from typing import TextIO
 import click
 
 from mailq.cli import parts
-from mailq.cli.message_ids import namer
 from mailq.cli.options import CONTEXT, Words, examples, json_option, reference_argument
 from mailq.cli.terminal import plain
 from mailq.core.delivery import State
@@ -30,16 +29,15 @@ COLUMNS = ("seq", "address", "state", "skip", "doubt", "attempts", "relay", "rep
 @json_option("Print NDJSON, a document a line.")
 def export(*, reference: str, output: Path | None, states: tuple[str, ...], as_json: bool) -> None:
     """Print what became of every recipient, as CSV, in the order of the source."""
-    from mailq.store import exports, mailings
+    from mailq.admin import mailings
 
     chosen = parts.load()
-    with parts.opened(chosen) as database, _opened(output) as file, database.begin() as tx:
-        mailing = mailings.find(tx, reference)
+    wanted = [State(state) for state in states]
+    with parts.opened(chosen) as database, _opened(output) as file:
+        rows = mailings.export(database, None, reference, states=wanted, message_id_domain=chosen.message_id_domain)
         write = _json_writer(file) if as_json else _csv_writer(file)
-        name = namer(tx, mailing.id, chosen)
-        for row in exports.deliveries(tx, mailing.id):
-            if not states or row.state in states:
-                write({**row._asdict(), "message_id": name(row.seq) if row.attempts else None})
+        for row in rows:
+            write(row._asdict())
 
 
 @contextmanager

@@ -7,7 +7,7 @@ from mailq.core.delivery import Skip
 from mailq.core.mailing import State
 from mailq.core.transitions import IllegalStep
 from mailq.errors import Conflict
-from mailq.store import mailings, recipients
+from mailq.store import mailings, recipients, waking
 from mailq.store.database import Database
 from mailq.store.mailings import Mailing
 
@@ -30,7 +30,7 @@ def pause(database: Database, reference: str, *, organization_id: int | None = N
 
 
 def resume(database: Database, reference: str, *, organization_id: int | None = None) -> Mailing:
-    """Go on with a paused mailing. The caller rings for it.
+    """Go on with a paused mailing. The leader is woken, and rings for it; so may the caller.
 
     Raises:
         NotFound: there is no such mailing.
@@ -107,6 +107,8 @@ def _steer(
             if only_from is not None and mailing.state not in only_from:
                 raise IllegalStep
             stepped = mailings.step(tx, mailing.id, to)
+            if to is State.RUNNING:
+                waking.wake(tx)
         except IllegalStep:
             raise Conflict(f"mailing {mailing.public_id} is {mailing.state}: you cannot {verb} it") from None
     log.info("mailing.steered", mailing=stepped.public_id, before=mailing.state, after=to)

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection, Text, column, func, select, table, text
 
-from mailq.store.tables import delivery
+from mailq.store.tables import delivery, mailing
 
 _ROWS_AT_A_TIME = 2000
 _HISTORY = table(
@@ -46,6 +46,35 @@ class Contact(NamedTuple):
     doubt: str | None
 
 
+# Lateral: batches without any are passed over by their counters, and each of the others reads its own run of the primary key.
+_PAGE = text("""
+SELECT one.seq, one.address, one.state, one.skip, one.doubt, one.attempts, one.relay, one.reply, one.settled_at
+  FROM batch
+ CROSS JOIN LATERAL (
+       SELECT * FROM delivery
+        WHERE delivery.mailing_id = batch.mailing_id AND seq BETWEEN greatest(batch.first_seq, :after + 1) AND batch.last_seq
+          AND (CAST(:state AS text) IS NULL OR state = :state)
+        ORDER BY seq LIMIT :limit) AS one
+ WHERE batch.mailing_id = :mailing_id AND batch.last_seq > :after
+   AND CASE :state
+        WHEN 'sent' THEN num_sent WHEN 'error' THEN num_errors WHEN 'skipped' THEN num_skipped WHEN 'in_doubt' THEN num_in_doubt
+        WHEN 'deferred' THEN num_deferred
+        WHEN 'pending' THEN num_profiles - num_sent - num_errors - num_skipped - num_in_doubt - num_deferred
+        ELSE 1 END > 0
+ ORDER BY batch.number, one.seq LIMIT :limit
+""")
+
+
+def page(tx: Connection, mailing_id: int, *, after: int, limit: int, state: str | None = None) -> list[Row]:
+    """Deliveries of a mailing behind a seq, in their order.
+
+    Args:
+        state: only those in it.
+    """
+    facts = {"mailing_id": mailing_id, "after": after, "limit": limit, "state": state}
+    return [Row._make(row) for row in tx.execute(_PAGE, facts)]
+
+
 def deliveries(tx: Connection, mailing_id: int) -> Iterator[Row]:
     """Every delivery of a mailing, in the order of the source. Of one snapshot: the books of a moment."""
     statement = (
@@ -58,11 +87,18 @@ def deliveries(tx: Connection, mailing_id: int) -> Iterator[Row]:
             yield Row._make(row)
 
 
-def history(tx: Connection, address: str) -> list[Contact]:
-    """Every mailing an address was a recipient of, the newest first, in whatever case it was written."""
+def history(tx: Connection, address: str, *, organization_id: int | None = None) -> list[Contact]:
+    """Every mailing an address was a recipient of, the newest first, in whatever case it was written.
+
+    Args:
+        organization_id: whose mailings; None for those of all.
+    """
     # The key is what the index is over; the address itself, because two may have one key.
     same_key = _HISTORY.c.address_key == func.address_key(address)
     same = func.lower(_HISTORY.c.address, type_=Text) == func.lower(address)
     statement = select(*(_HISTORY.c[name] for name in Contact._fields)).where(same_key, same)
+    if organization_id is not None:
+        of_theirs = select(mailing.c.public_id).where(mailing.c.organization_id == organization_id)
+        statement = statement.where(_HISTORY.c.mailing.in_(of_theirs))
     newest_first = statement.order_by(_HISTORY.c.settled_at.desc().nulls_first(), _HISTORY.c.mailing, _HISTORY.c.seq)
     return [Contact._make(row) for row in tx.execute(newest_first)]

@@ -137,6 +137,19 @@ def get(tx: Connection, mailing_id: int, *, lock: bool = False) -> Mailing:
     return _mailing(row)
 
 
+def by_public_id(tx: Connection, public_id: str, *, organization_id: int | None = None) -> Mailing:
+    """The mailing of exactly this public id.
+
+    Raises:
+        NotFound: the organization has none.
+    """
+    mine = () if organization_id is None else (mailing.c.organization_id == organization_id,)
+    row = tx.execute(select(*_SHOWN).where(mailing.c.public_id == public_id, *mine)).one_or_none()
+    if row is None:
+        raise NotFound(f"there is no mailing `{public_id}`")
+    return _mailing(row)
+
+
 def find(tx: Connection, reference: str, *, organization_id: int | None = None) -> Mailing:
     """The mailing somebody means: by public id, by key, or by the beginning of a public id (8 characters or more).
 
