@@ -13,7 +13,7 @@ def door(given: Any, *, organization: str, schema: str | None, key: str | None) 
         Misconfigured: it is none.
     """
     if isinstance(given, str) and given.startswith(("http://", "https://")):
-        from mailq.client.http import HttpDoor  # type: ignore[import-untyped]
+        from mailq.client.http import HttpDoor
 
         http: Door = HttpDoor(given, key=key)
         return http

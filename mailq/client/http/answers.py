@@ -1,0 +1,176 @@
+"""What the API answers: values where it did what was asked, and the errors that every door raises where it did not."""
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields
+from datetime import datetime
+from typing import Any, TypeVar
+from urllib.parse import urlsplit
+
+from mailq.client.values import Accepted, Delivery, Progress
+from mailq.errors import BadInput, Conflict, MailqError, Misconfigured, NotFound, Unavailable
+
+Document = Mapping[str, Any]
+Value = TypeVar("Value")
+
+AGAIN = frozenset({408, 425, 429, 500, 502, 503, 504})
+"""Answers that may be others the next time."""
+
+MOST_BYTES = 64 << 20
+"""No answer is longer; one that goes on is none of mailq's."""
+
+_LONGEST_DETAIL = 1000
+_BAD_INPUT = frozenset({400, 413, 415, 422})
+_KINDS: Mapping[int, type[MailqError]] = {404: NotFound, 409: Conflict}
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """An answer as it came."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
+class Again(Exception):
+    """It may go well the next time.
+
+    Attributes:
+        error: what to raise when there is no next time.
+        after_s: how long the server asks to wait, if it does.
+    """
+
+    def __init__(self, error: MailqError, after_s: float | None = None) -> None:
+        super().__init__(str(error))
+        self.error = error
+        self.after_s = after_s
+
+
+def read(answer: Answer, *, base: str) -> Document:
+    """The document of an answer; `created` is in it.
+
+    Raises:
+        Again: it is one of `AGAIN`.
+        MailqError: as the problem says.
+    """
+    if answer.status in AGAIN:
+        raise Again(Unavailable(_away(answer, base)), _retry_after(answer))
+    if not 200 <= answer.status < 300:
+        raise _error(answer, base)
+    found = _json(answer)
+    if found is None:
+        raise Unavailable(f"{base} answered {answer.status} with what is no answer of mailq; nobody knows what was done")
+    return {"created": answer.status == 201} | dict(found)
+
+
+def value(document: Document, make: Callable[[Document], Value], *, base: str) -> Value:
+    """A value of a document.
+
+    Raises:
+        Unavailable: it lacks what it should have.
+    """
+    try:
+        return make(document)
+    except (KeyError, TypeError, ValueError) as error:
+        raise Unavailable(f"{base} answered with what is no answer of mailq: {type(error).__name__} {error}") from None
+
+
+def progress(document: Document) -> Progress:
+    """How far a mailing is."""
+    return Progress(**_known(Progress, document))
+
+
+def delivery(document: Document) -> Delivery:
+    """What became of one recipient."""
+    return Delivery(**_known(Delivery, {"mailing": None, "seq": None} | dict(document)))
+
+
+def page(document: Document, *, base: str) -> tuple[list[Delivery], str | None]:
+    """Deliveries, and where the next ones begin; None behind the last.
+
+    Raises:
+        Unavailable: it lacks what it should have.
+    """
+    return value(document, lambda said: ([delivery(each) for each in said["data"]], said.get("next_cursor")), base=base)
+
+
+def accepted(document: Document) -> Accepted:
+    """A message that was taken."""
+    return Accepted(str(document["id"]), bool(document["created"]))
+
+
+def _known(kind: type[Any], document: Document) -> dict[str, Any]:
+    """What the value has room for: a newer server may say more."""
+    found = {each.name: document[each.name] for each in fields(kind) if each.name in document}
+    return {name: datetime.fromisoformat(said) if name.endswith("_at") and said else said for name, said in found.items()}
+
+
+def _error(answer: Answer, base: str) -> MailqError:
+    problem, status = _problem(answer), answer.status
+    detail = str(problem.get("detail") or f"{base} answers {status}")[:_LONGEST_DETAIL]
+    if 300 <= status < 400:
+        return Misconfigured(f"{base} redirects to {_where(answer)}; if that is mailq, give that address")
+    if status in {401, 403}:
+        return Misconfigured(f"{base} refuses this API key: {detail}")
+    if problem and status in _BAD_INPUT:
+        return _bad_input(problem, detail)
+    if problem and status in _KINDS:
+        return _KINDS[status](detail)
+    kind = Misconfigured if status < 500 else Unavailable
+    return kind(f"{base} answers {status}" + (f": {detail}" if problem else ", and not as mailq does; is it its address?"))
+
+
+def _bad_input(problem: Document, detail: str) -> BadInput:
+    faults = problem.get("errors")
+    first = faults[0] if isinstance(faults, list) and faults and isinstance(faults[0], dict) else {}
+    field, said = _field(first), str(first.get("detail", ""))[:_LONGEST_DETAIL]
+    if said and said not in detail:
+        detail = f"{detail}: {field}: {said}" if field else f"{detail}: {said}"
+    return BadInput(detail, field=field)
+
+
+def _field(fault: Document) -> str | None:
+    """The name that every door has for what a problem points at."""
+    if "line" in fault:
+        return "recipients"
+    if "header" in fault:
+        return "key" if str(fault["header"]).lower() == "idempotency-key" else str(fault["header"])
+    if "parameter" in fault:
+        return str(fault["parameter"])
+    if "pointer" not in fault:
+        return None
+    steps = [step.replace("~1", "/").replace("~0", "~") for step in str(fault["pointer"]).removeprefix("#").split("/")[1:]]
+    if not steps:
+        return "content"
+    return f"header {steps[1]}" if steps[0] == "headers" and len(steps) > 1 else steps[0]
+
+
+def _problem(answer: Answer) -> Document:
+    if "problem+json" not in answer.headers.get("content-type", ""):
+        return {}
+    return _json(answer) or {}
+
+
+def _json(answer: Answer) -> Document | None:
+    try:
+        found = json.loads(answer.body)
+    except (ValueError, RecursionError):
+        return None
+    return found if isinstance(found, dict) else None
+
+
+def _away(answer: Answer, base: str) -> str:
+    detail = str(_problem(answer).get("detail") or "")[:_LONGEST_DETAIL]
+    return f"{base} is not available: it answers {answer.status}" + (f", {detail}" if detail else "")
+
+
+def _retry_after(answer: Answer) -> float | None:
+    """In seconds; a date, which proxies may send, is not worth a clock of theirs and ours."""
+    said = answer.headers.get("retry-after", "")
+    return float(said) if said.isdigit() and len(said) < 7 else None
+
+
+def _where(answer: Answer) -> str:
+    parts = urlsplit(answer.headers.get("location", ""))
+    return f"{parts.scheme}://{parts.hostname}{parts.path}"[:200] if parts.hostname else "somewhere else"

@@ -1,0 +1,112 @@
+"""The HTTP door for asynchronous producers: `HttpDoor`, awaited."""
+
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Sequence
+
+import httpx2
+
+from mailq.client.doors import GivenRecipient
+from mailq.client.http import answers, connection, exchanges, requests
+from mailq.client.http.address import parse_address, require_key
+from mailq.client.http.answers import Again, Document
+from mailq.client.http.connection import Body
+from mailq.client.http.cutting import cut_async, email_line, recipient_lines_async
+from mailq.client.http.exchanges import NEXT, Chunk, Exchange, Result
+from mailq.client.http.patience import Patience
+from mailq.client.http.requests import Request
+from mailq.client.values import Accepted, Delivery, Email, Mailing, Message, Progress, ReadyMailing, Submitted
+
+
+class AsyncHttpDoor:
+    """mailq behind its HTTP API. Everything is as `HttpDoor` says."""
+
+    def __init__(self, url: str, *, key: str | None, patience: Patience | None = None) -> None:
+        self._address = parse_address(url)
+        patience = patience or Patience()
+        self._again, self._wait = patience.async_caller(), patience.wait
+        self._client = httpx2.AsyncClient(**connection.options(self._address, require_key(key)))
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self._address.base!r})"
+
+    async def submit(self, mailing: Mailing, recipients: Iterable[GivenRecipient] | AsyncIterable[GivenRecipient]) -> Submitted:
+        """See `HttpDoor`."""
+        return await self._carry(exchanges.submit(mailing), cut_async(recipient_lines_async(recipients)))
+
+    async def submit_emails(self, mailing: ReadyMailing, emails: Iterable[Email]) -> Submitted:
+        """See `HttpDoor`."""
+        return await self._carry(exchanges.submit(mailing), cut_async(map(email_line, emails)))
+
+    async def send(self, messages: Sequence[Message | Email]) -> list[Accepted]:
+        """See `HttpDoor`."""
+        asked = [requests.send(each) for each in messages]
+        return [answers.value(await self._ask(each), answers.accepted, base=self._address.base) for each in asked]
+
+    async def pause(self, reference: str) -> Progress:
+        """See `Door`."""
+        return await self._progress(requests.steer(reference, "pause", requests.made_up_key()))
+
+    async def resume(self, reference: str) -> Progress:
+        """See `Door`."""
+        return await self._progress(requests.steer(reference, "resume", requests.made_up_key()))
+
+    async def cancel(self, reference: str) -> Progress:
+        """See `Door`."""
+        return await self._progress(requests.steer(reference, "cancel", requests.made_up_key()))
+
+    async def progress(self, reference: str) -> Progress:
+        """See `Door`."""
+        return await self._progress(requests.progress(reference))
+
+    def deliveries(self, reference: str, state: str | None = None) -> AsyncIterator[Delivery]:
+        """See `Door`."""
+        return self._pages(lambda cursor: requests.deliveries(reference, state, cursor))
+
+    async def history(self, address: str) -> list[Delivery]:
+        """See `Door`."""
+        return [each async for each in self._pages(lambda cursor: requests.history(address, cursor))]
+
+    async def message(self, message_id: str) -> Delivery:
+        """See `Door`."""
+        return answers.value(await self._ask(requests.message(message_id)), answers.delivery, base=self._address.base)
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._client.aclose()
+
+    async def _pages(self, asking: Callable[[str | None], Request]) -> AsyncIterator[Delivery]:
+        cursor: str | None = None
+        while True:
+            found, cursor = answers.page(await self._ask(asking(cursor)), base=self._address.base)
+            for each in found:
+                yield each
+            if cursor is None:
+                return
+
+    async def _progress(self, request: Request) -> Progress:
+        return answers.value(await self._ask(request), answers.progress, base=self._address.base)
+
+    async def _carry(self, exchange: Exchange[Result], chunks: AsyncIterator[Chunk]) -> Result:
+        said: Document | Chunk | None = None
+        while True:
+            try:
+                wanted = exchange.send(said)
+            except StopIteration as end:
+                result: Result = end.value
+                return result
+            said = await anext(chunks, None) if wanted is NEXT else await self._ask(wanted)
+
+    async def _ask(self, request: Request) -> Document:
+        try:
+            return await self._again(self._wait, self._once, request)
+        except Again as again:
+            raise again.error from None
+
+    async def _once(self, request: Request) -> Document:
+        body = Body(self._address)
+        try:
+            async with self._client.stream(**connection.spelt(self._address, request)) as response:
+                async for piece in response.aiter_bytes():
+                    body.add(piece)
+        except connection.FAILURES as error:
+            raise connection.failure(self._address, error) from None
+        return connection.understood(self._address, response, body)

@@ -1,0 +1,99 @@
+"""What both senders are made with: httpx2's options, a request as httpx2 wants it, and its errors in our words."""
+
+import ssl
+from typing import Any
+
+import httpx2
+
+from mailq import __version__
+from mailq.client.http.address import Address
+from mailq.client.http.answers import MOST_BYTES, Again, Answer, Document, read
+from mailq.client.http.requests import JSON, Request
+from mailq.errors import MailqError, Misconfigured, Unavailable
+
+TIMEOUT = httpx2.Timeout(60.0, connect=10.0)
+"""For each read and write: an upload is answered when its recipients are committed."""
+
+LIMITS = httpx2.Limits(max_connections=20, max_keepalive_connections=10, keepalive_expiry=30.0)
+
+
+def options(address: Address, key: str) -> dict[str, Any]:
+    """How to make a client. Redirects are not followed: they would take the key elsewhere."""
+    return {
+        "headers": {"Authorization": f"Bearer {key}", "User-Agent": f"mailq/{__version__}", "Accept": JSON},
+        "timeout": TIMEOUT,
+        "limits": LIMITS,
+        "follow_redirects": False,
+        # A proxy of the environment is for what is elsewhere.
+        "trust_env": not address.loopback,
+    }
+
+
+def spelt(address: Address, request: Request) -> dict[str, Any]:
+    """A request as httpx2 takes it."""
+    headers = {}
+    if request.media_type is not None:
+        headers["Content-Type"] = request.media_type
+    if request.key is not None:
+        headers["Idempotency-Key"] = request.key
+    return {
+        "method": request.method,
+        "url": address.url(request.path),
+        "params": request.query or None,
+        "content": request.body,
+        "headers": headers,
+    }
+
+
+class Body:
+    """The body of an answer as it comes, up to `MOST_BYTES`."""
+
+    def __init__(self, address: Address) -> None:
+        self._address = address
+        self._pieces: list[bytes] = []
+        self._num_bytes = 0
+
+    def add(self, piece: bytes) -> None:
+        """Take a piece.
+
+        Raises:
+            Unavailable: it is longer than any answer of mailq.
+        """
+        self._num_bytes += len(piece)
+        if self._num_bytes > MOST_BYTES:
+            raise Unavailable(f"{self._address.base} answers without end; nobody knows what was done")
+        self._pieces.append(piece)
+
+    def whole(self) -> bytes:
+        """All of it."""
+        return b"".join(self._pieces)
+
+
+def understood(address: Address, response: httpx2.Response, body: Body) -> Document:
+    """What a response says.
+
+    Raises:
+        Again, MailqError: as `answers.read`.
+    """
+    return read(Answer(response.status_code, response.headers, body.whole()), base=address.base)
+
+
+FAILURES = (httpx2.HTTPError, httpx2.InvalidURL)
+
+
+def failure(address: Address, error: Exception) -> Again | MailqError:
+    """What became of a request that was not answered."""
+    reason = f"{type(error).__name__} {error}".strip()
+    if _is_untrusted(error):
+        return Misconfigured(f"{address.base} has no certificate that can be trusted: {error}")
+    if isinstance(error, httpx2.UnsupportedProtocol | httpx2.LocalProtocolError | httpx2.InvalidURL):
+        return Misconfigured(f"{address.base} cannot be asked: {reason}")
+    return Again(Unavailable(f"{address.base} is not available: {reason}"))
+
+
+def _is_untrusted(error: BaseException | None) -> bool:
+    while error is not None:
+        if isinstance(error, ssl.SSLCertVerificationError):
+            return True
+        error = error.__cause__ or error.__context__
+    return False

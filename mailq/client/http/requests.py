@@ -1,0 +1,149 @@
+"""What is said to the API: one value for each request, the same however often it has to be sent."""
+
+import hashlib
+import re
+import secrets
+from collections.abc import Mapping
+from dataclasses import fields
+from datetime import datetime
+from typing import Any, NamedTuple
+from urllib.parse import quote
+
+from mailq.client.values import Email, Mailing, Message, ReadyMailing
+from mailq.core.message import canonical_mail
+from mailq.core.plain_json import NotPlain, to_json
+from mailq.errors import BadInput
+
+PAGE = 1000
+"""Deliveries asked for at once."""
+NDJSON = "application/x-ndjson"
+JSON = "application/json"
+
+_LONGEST_KEY = 200
+_HEADER = re.compile(r"[\x21-\x7e]([\x20-\x7e]*[\x21-\x7e])?\Z")
+_NO_HEADER = re.compile(r'["\\]')
+
+
+class Request(NamedTuple):
+    """A request.
+
+    Attributes:
+        path: below `/v1`.
+        key: what makes it the same request when it is sent again; every one that changes something has one.
+    """
+
+    method: str
+    path: str
+    query: Mapping[str, str] = {}
+    body: bytes | None = None
+    media_type: str | None = None
+    key: str | None = None
+
+
+def get(path: str, **query: str | int | None) -> Request:
+    """Ask for something."""
+    return Request("GET", path, {name: str(value) for name, value in query.items() if value is not None})
+
+
+def create(mailing: Mailing | ReadyMailing, key: str) -> Request:
+    """Make a mailing that has no recipients yet."""
+    said = _plain(mailing)
+    if isinstance(mailing, ReadyMailing):
+        said |= {"ready_made": True, "repeats": True}
+    return _say("/mailings", said | {"key": key}, key)
+
+
+def upload(mailing_id: str, lines: bytes, key: str) -> Request:
+    """Give it recipients."""
+    return Request("POST", f"{_of(mailing_id)}/recipients", body=lines, media_type=NDJSON, key=key)
+
+
+def steer(reference: str, verb: str, key: str) -> Request:
+    """Start, pause, resume or cancel a mailing."""
+    return Request("POST", f"{_of(reference)}/{verb}", key=key)
+
+
+def progress(reference: str) -> Request:
+    """How far a mailing is."""
+    return get(_of(reference))
+
+
+def deliveries(reference: str, state: str | None, cursor: str | None) -> Request:
+    """A page of what became of its recipients."""
+    return get(f"{_of(reference)}/deliveries", state=state, limit=PAGE, cursor=cursor)
+
+
+def history(address: str, cursor: str | None) -> Request:
+    """A page of what an address got or did not get."""
+    return get(f"/recipients/{quote(address, safe='@')}/history", limit=PAGE, cursor=cursor)
+
+
+def message(message_id: str) -> Request:
+    """What became of a message."""
+    return get(f"/messages/{quote(message_id, safe='')}")
+
+
+def send(one: Message | Email) -> Request:
+    """Send a message; its key is made up where it has none.
+
+    Raises:
+        BadInput: it cannot be said in JSON, or is no mail.
+    """
+    key = one.key or made_up_key()
+    said = _plain(one)
+    if isinstance(one, Email):
+        said["mime"] = canonical_mail(said.pop("message"))
+    elif one.variables is not None:
+        said["variables"] = _variables(one.variables)
+    return _say("/messages", said | {"key": key}, key)
+
+
+def made_up_key() -> str:
+    """A key that nobody else has."""
+    return secrets.token_hex(16)
+
+
+def key_of_step(key: str, step: int | str) -> str:
+    """The key of a step of a longer request. One that is too long, or that no header can carry, is told by its digest."""
+    whole = f"{key}/{step}"
+    if len(whole) <= _LONGEST_KEY and _fits_header(whole):
+        return whole
+    return f"{hashlib.sha256(key.encode()).hexdigest()}/{step}"
+
+
+def _say(path: str, said: Mapping[str, Any], key: str) -> Request:
+    # A key that no header can carry stands in the body alone, where it means the same.
+    return Request("POST", path, body=to_json(said).encode(), media_type=JSON, key=key if _fits_header(key) else None)
+
+
+def _plain(value: Mailing | ReadyMailing | Message | Email) -> dict[str, Any]:
+    """What is set of it, by its names."""
+    found = {each.name: getattr(value, each.name) for each in fields(value)}
+    return {name: _said(given) for name, given in found.items() if given not in (None, {})}
+
+
+def _said(given: Any) -> Any:
+    match given:
+        case datetime():
+            return given.isoformat()
+        case Mapping():
+            return dict(given)
+        case _:
+            return given
+
+
+def _variables(given: Mapping[str, Any]) -> Mapping[str, Any]:
+    """They go out as they are, but what is no JSON is refused in the words of the other doors."""
+    try:
+        to_json(dict(given))
+    except NotPlain as error:
+        raise BadInput(f"variables: {error}", field="variables") from None
+    return dict(given)
+
+
+def _fits_header(key: str) -> bool:
+    return _HEADER.match(key) is not None and _NO_HEADER.search(key) is None
+
+
+def _of(reference: str) -> str:
+    return f"/mailings/{quote(reference, safe='')}"
