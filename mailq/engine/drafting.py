@@ -14,7 +14,7 @@ from mailq import telemetry
 from mailq.clock import Clock
 from mailq.core.ids import public_id
 from mailq.core.mailing import State
-from mailq.core.message import Content, compile_content
+from mailq.core.message import compile_content, read_content
 from mailq.engine.filling import fill
 from mailq.engine.intake.order import MailingOrder, require_variables
 from mailq.engine.intake.source import Source
@@ -106,7 +106,7 @@ def put_in(tx: Connection, mailing: Mailing, source: Source) -> Uploaded:
     """
     _require_open(mailing)
     try:
-        require_variables(Content.from_mapping(mailings.content(tx, mailing.id)), source)
+        require_variables(read_content(mailings.content(tx, mailing.id)), source)
         filled = fill(tx, mailing, source.parts())
     except BadInput as error:
         error.field = error.field or "recipients"

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from mailq.core.mailing import DoubtPolicy, Lane
-from mailq.core.message import PROVIDED, Content, variables_needed
+from mailq.core.message import PROVIDED, Content, ReadyMade, variables_needed
 from mailq.engine.intake.source import Source
 from mailq.errors import BadInput
 
 _LONGEST_NAME = 200
+_OF_READY_MADE = frozenset({"mime", "sender"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +31,7 @@ class MailingOrder:
     """
 
     name: str
-    content: Content
+    content: Content | ReadyMade
     key: str | None = None
     lane: Lane = Lane.BULK
     doubt_policy: DoubtPolicy = DoubtPolicy.HOLD
@@ -74,7 +75,16 @@ def require_name(what: str, value: str, *, of: str) -> None:
         raise BadInput(f"the {what} of a {of} is 1 to {_LONGEST_NAME} printable characters on one line", field=what)
 
 
-def require_variables(content: Content, source: Source) -> None:
+def needed_by(content: Content | ReadyMade) -> frozenset[str]:
+    """The variables without which a recipient of this content will fail.
+
+    Raises:
+        TemplateFault: a part is no template.
+    """
+    return _OF_READY_MADE if isinstance(content, ReadyMade) else variables_needed(content)
+
+
+def require_variables(content: Content | ReadyMade, source: Source) -> None:
     """Refuse a content that names variables the source does not have, unless it says what to do without them.
 
     Of JSON Lines the first 1,000 objects are asked: a variable that none of them has is taken for a mistake.
@@ -84,7 +94,7 @@ def require_variables(content: Content, source: Source) -> None:
         TemplateFault: a part is no template.
     """
     known = source.columns | PROVIDED
-    unknown = sorted(variables_needed(content) - known)
+    unknown = sorted(needed_by(content) - known)
     if not unknown:
         return
     names = ", ".join(_suggesting(name, known) for name in unknown)

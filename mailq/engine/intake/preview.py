@@ -6,8 +6,8 @@ from typing import NamedTuple
 
 from mailq.clock import Clock
 from mailq.core.address import InvalidAddress, normalise
-from mailq.core.message import Renderer, RenderFault, compile_content, date_header, message_id, variables_needed
-from mailq.engine.intake.order import MailingOrder, require_variables
+from mailq.core.message import Renderer, RenderFault, compile_content, date_header, message_id
+from mailq.engine.intake.order import MailingOrder, needed_by, require_variables
 from mailq.engine.intake.record import Record
 from mailq.engine.intake.source import Source
 
@@ -74,7 +74,7 @@ def preview(
     if suppressed is not None:
         found.num_suppressed = 0
     sample = _Sample(renderer, clock)
-    for fault in _examine(source, found, variables_needed(order.content), sample, suppressed or _nobody):
+    for fault in _examine(source, found, needed_by(order.content), sample, suppressed or _nobody):
         if len(found.faults) < most_faults:
             found.faults.append(fault)
     return found
