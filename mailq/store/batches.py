@@ -199,7 +199,7 @@ def wake_due(tx: Connection, *, now: datetime | None = None) -> int:
     statement = (
         update(batch)
         .where(batch.c.state == State.WAITING, batch.c.due_at <= moment)
-        .values(state=State.READY, due_at=None, rung_at=None)
+        .values(state=State.READY, due_at=None, rung_at=None, ready_at=moment)
     )
     return tx.execute(statement).rowcount
 

@@ -130,6 +130,25 @@ def upgrade() -> None:
             comment="of a stream: the end of its month; not finished before",
         ),
     )
+    op.add_column(
+        "mailing",
+        sa.Column(
+            "resent_at",
+            sa.DateTime(timezone=True),
+            nullable=True,
+            comment="when an operator sent errors again: the age of retries is counted from then",
+        ),
+    )
+    op.add_column(
+        "batch",
+        sa.Column(
+            "ready_at",
+            sa.DateTime(timezone=True),
+            server_default=sa.text("now()"),
+            nullable=False,
+            comment="when it was made, due or opened again",
+        ),
+    )
     op.create_index(
         "mailing_loaded_idx",
         "mailing",
@@ -148,7 +167,8 @@ def downgrade() -> None:
     op.drop_constraint("mailing_stream_check", "mailing")
     op.drop_constraint("mailing_organization_id_stream_open_until_key", "mailing")
     op.drop_index("mailing_loaded_idx", table_name="mailing")
-    for name in ("open_until", "stream", "repeats", "loaded_at"):
+    op.drop_column("batch", "ready_at")
+    for name in ("resent_at", "open_until", "stream", "repeats", "loaded_at"):
         op.drop_column("mailing", name)
     for table in ("idempotency", "inbox", "api_key"):
         op.drop_table(table)
