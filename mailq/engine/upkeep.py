@@ -7,7 +7,7 @@ from datetime import timedelta
 from mailq import telemetry
 from mailq.core.batch import State
 from mailq.core.lease import LeaseTerms
-from mailq.engine import doubts, pruning
+from mailq.engine import doubts, pruning, sealing, streams
 from mailq.engine.aftermath import SKIP_THE_REST, finish_mailing
 from mailq.engine.dispatcher import Dispatcher
 from mailq.errors import MailqError
@@ -57,6 +57,8 @@ class Upkeep:
             return
         # In this order: what a step makes ready is rung for at once.
         for step in (
+            self._move_inbox,
+            self._seal_complete,
             self._start_scheduled,
             self._expire,
             self._end_batches,
@@ -100,6 +102,12 @@ class Upkeep:
         # Also what fails is tried again in an hour only: all sending waits while a drop waits for a long reader.
         self._prune_at_s = now + PRUNE_EVERY_S
         pruning.prune(self._database, before=pruning.older_than(self._database, self._keep_months), actor="retention")
+
+    def _move_inbox(self) -> None:
+        streams.move_all(self._database)
+
+    def _seal_complete(self) -> None:
+        sealing.seal_complete(self._database)
 
     def _start_scheduled(self) -> None:
         with self._database.begin() as tx:

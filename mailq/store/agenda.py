@@ -13,7 +13,9 @@ SELECT EXISTS (SELECT FROM mailing WHERE state = 'scheduled' AND scheduled_at <=
     OR EXISTS (SELECT FROM batch JOIN mailing ON mailing.id = batch.mailing_id
                 WHERE num_in_doubt > 0 AND mailing.doubt_policy <> 'hold')
     OR EXISTS (SELECT FROM batch WHERE state = 'waiting' AND due_at <= clock_timestamp())
-    OR EXISTS (SELECT FROM mailing WHERE state IN ('running', 'paused')
+    OR EXISTS (SELECT FROM mailing WHERE state = 'loading' AND loaded_at IS NOT NULL)
+    OR EXISTS (SELECT FROM inbox WHERE mailing_id IS NULL)
+    OR EXISTS (SELECT FROM mailing WHERE state IN ('running', 'paused') AND (open_until IS NULL OR open_until <= clock_timestamp())
                   AND NOT EXISTS (SELECT FROM batch WHERE batch.mailing_id = mailing.id AND batch.state IN ('ready', 'leased', 'waiting')))
     OR EXISTS (SELECT FROM batch JOIN mailing ON mailing.id = batch.mailing_id
                 WHERE batch.state = 'ready' AND mailing.state = 'running'

@@ -8,7 +8,7 @@ from mailq.store.prepared import Prepared
 from mailq.store.tables import mailing
 
 _DONE = """
-state IN ('running', 'paused')
+state IN ('running', 'paused') AND (open_until IS NULL OR open_until <= clock_timestamp())
 AND NOT EXISTS (SELECT FROM batch WHERE mailing_id = mailing.id AND batch.state IN ('ready', 'leased', 'waiting'))
 AND NOT EXISTS (SELECT FROM batch WHERE mailing_id = mailing.id
                 AND num_profiles <> num_sent + num_errors + num_skipped + num_in_doubt)

@@ -3,10 +3,13 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Row, select, text
+from sqlalchemy import Connection, Row, delete, select, text
 
+from mailq.core.mailing import Lane
+from mailq.core.suppression import stopping
+from mailq.store.address_keys import key_of
 from mailq.store.tables import inbox
 
 
@@ -32,6 +35,22 @@ class Known:
 
     public_id: str
     digest: str
+
+
+class Waiting(NamedTuple):
+    """A message without a place, whose row this transaction has locked.
+
+    Attributes:
+        suppressed: why its address gets no mail of its lane.
+    """
+
+    id: int
+    organization_id: int
+    stream: str
+    lane: str
+    doubt_policy: str
+    size_bytes: int
+    suppressed: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,3 +116,35 @@ def find(tx: Connection, organization_id: int, public_id: str) -> Found | None:
     """A message by its public id; None if the organization has none of that id, or it has been pruned."""
     row: Row[Any] | None = tx.execute(_FIND, {"organization_id": organization_id, "public_id": public_id}).one_or_none()
     return None if row is None else Found(**row._asdict())
+
+
+def _stopping() -> str:
+    """The suppressions that count, lane by lane, as the core has them."""
+    reasons = {lane: ", ".join(f"'{reason}'" for reason in stopping(lane)) for lane in Lane}
+    return " OR ".join(f"inbox.lane = '{lane}' AND reason IN ({listed})" for lane, listed in reasons.items())
+
+
+# One look-up for each message: the list may be long. In the order of acceptance, as far as there is one.
+_TAKE = text(f"""
+SELECT id, organization_id, stream, lane, doubt_policy, size_bytes,
+       (SELECT reason FROM suppression
+         WHERE suppression.organization_id = inbox.organization_id
+           AND suppression.address = {key_of("inbox.address")} AND ({_stopping()}))
+  FROM inbox WHERE mailing_id IS NULL ORDER BY id LIMIT :limit FOR UPDATE SKIP LOCKED
+""")  # noqa: S608 - made of our own words
+
+
+def take(tx: Connection, *, limit: int) -> list[Waiting]:
+    """Lock the first messages that have no place yet, but for those that somebody else has locked."""
+    return [Waiting._make(row) for row in tx.execute(_TAKE, {"limit": limit})]
+
+
+def content(tx: Connection, message_id: int) -> Mapping[str, Any]:
+    """The content of a message that has no place yet."""
+    found: Mapping[str, Any] = tx.execute(select(inbox.c.content).where(inbox.c.id == message_id)).scalar_one()
+    return found
+
+
+def forget(tx: Connection, mailing_ids: Sequence[int], *, from_seq: int = 1) -> None:
+    """Delete what is known of the messages of streams that are pruned: their keys are free again."""
+    tx.execute(delete(inbox).where(inbox.c.mailing_id.in_(mailing_ids), inbox.c.seq >= from_seq))

@@ -12,7 +12,7 @@ from sqlalchemy.exc import OperationalError
 
 from mailq.core.mailing import month_of
 from mailq.errors import Conflict
-from mailq.store import partitions
+from mailq.store import inbox, partitions
 from mailq.store.database import db_now
 
 _LOCK_NOT_AVAILABLE = "55P03"
@@ -114,6 +114,7 @@ def delete_mailings(tx: Connection, number: int, *, limit: int) -> int:
     if kept is not None:
         raise Conflict(f"mailing {kept} has not ended or has deliveries in doubt: its month is kept")
     tx.execute(text(f"SET LOCAL statement_timeout = '{_LONGEST}'"))
+    inbox.forget(tx, ids)
     tx.execute(_DELETE_BATCHES, {"ids": ids})
     tx.execute(_DELETE_MAILINGS, {"ids": ids})
     return len(ids)

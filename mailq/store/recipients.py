@@ -14,7 +14,7 @@ from mailq.core.batch import State as BatchState
 from mailq.core.delivery import Skip
 from mailq.core.delivery import State as DeliveryState
 from mailq.errors import BadInput, Conflict, Unavailable
-from mailq.store import partitions
+from mailq.store import inbox, partitions
 from mailq.store.tables import batch, delivery, mailing
 
 # Into the partition itself: routing every row through the parent costs a quarter of the server's time. What is pending is left to
@@ -203,6 +203,7 @@ def delete_last_batches(tx: Connection, mailing_id: int, *, limit: int) -> int:
     last = select(batch.c.first_seq).where(mine).order_by(batch.c.number.desc()).limit(limit).subquery()
     first_seq = tx.execute(select(func.min(last.c.first_seq))).scalar_one() or 1
     tx.execute(delete(delivery).where(delivery.c.mailing_id == mailing_id, delivery.c.seq >= first_seq))
+    inbox.forget(tx, [mailing_id], from_seq=first_seq)
     tx.execute(delete(batch).where(mine, batch.c.first_seq >= first_seq))
     tx.execute(update(mailing).where(mailing.c.id == mailing_id).values(num_loaded=first_seq - 1))
     return int(first_seq) - 1

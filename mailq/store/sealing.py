@@ -11,6 +11,7 @@ from sqlalchemy import Connection, TextClause, text
 
 from mailq.core.mailing import Lane
 from mailq.core.suppression import stopping
+from mailq.store.address_keys import key_of
 
 _TABLES = (
     "CREATE TEMPORARY TABLE passed_over (seq integer NOT NULL, skip text NOT NULL, reply text NOT NULL) ON COMMIT DROP",
@@ -36,16 +37,13 @@ SELECT count(*) FROM (
     SELECT 1 FROM suppression
      WHERE organization_id = (SELECT organization_id FROM mailing WHERE id = :mailing_id) LIMIT :most) AS listed
 """)
-# An address is compared by bytes and lowered as ASCII; what else there is of it, the database's own locale knows how to lower.
-_FIND_SUPPRESSED = text("""
+_FIND_SUPPRESSED = text(f"""
 INSERT INTO passed_over
 SELECT seq, 'suppressed', 'suppressed: ' || reason FROM delivery
-  JOIN suppression ON suppression.address =
-       CASE WHEN octet_length(delivery.address) = char_length(delivery.address) THEN lower(delivery.address)
-            ELSE lower(lower(delivery.address) COLLATE "default") COLLATE "C" END
+  JOIN suppression ON suppression.address = {key_of("delivery.address")}
    AND organization_id = (SELECT organization_id FROM mailing WHERE id = :mailing_id) AND reason = ANY(CAST(:reasons AS text[]))
  WHERE mailing_id = :mailing_id AND state = 'pending'
-""")
+""")  # noqa: S608 - made of our own words
 _FIND_REPEATED = text("""
 INSERT INTO repeated
 SELECT address_key(address) FROM delivery WHERE mailing_id = :mailing_id AND state = 'pending' GROUP BY 1 HAVING count(*) > 1
