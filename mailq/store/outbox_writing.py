@@ -11,9 +11,9 @@ from itertools import accumulate
 from typing import Any, NamedTuple, Protocol
 
 from sqlalchemy import Connection, delete, insert
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, scoped_session
 
-from mailq.errors import Misconfigured
+from mailq.errors import Conflict, Misconfigured
 from mailq.store.outbox import Kind, State, outbox
 
 _COLUMNS = ("handle", "part", "kind", "state", "payload")
@@ -53,9 +53,10 @@ def writing(connection: object) -> Writing:
     """Recognise a producer's connection.
 
     Raises:
-        Misconfigured: it is none that we know, or commits by itself after every statement.
+        Misconfigured: it is none that we know.
+        Conflict: it commits by itself after every statement.
     """
-    if isinstance(connection, Session):
+    if isinstance(connection, Session | scoped_session):
         connection = connection.connection()
     if isinstance(connection, Connection):
         _require_transaction(connection.connection.dbapi_connection)
@@ -154,10 +155,10 @@ def _require_transaction(connection: Any) -> None:
     """A row that is committed before the producer's own data would be mailed without them.
 
     Raises:
-        Misconfigured: every statement is committed at once, and no transaction has begun.
+        Conflict: every statement is committed at once, and no transaction has begun.
     """
     if _commits_by_itself(connection) and not _in_transaction(connection):
-        raise Misconfigured(
+        raise Conflict(
             "this connection commits every statement by itself: begin a transaction first, so that the mail goes with your own data"
         )
 

@@ -4,13 +4,13 @@ from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Se
 
 import httpx2
 
+from mailq.client.cutting import Chunk, cut_async, email_line, recipient_lines_async
 from mailq.client.doors import GivenRecipient
 from mailq.client.http import answers, connection, exchanges, requests
 from mailq.client.http.address import parse_address, require_key
 from mailq.client.http.answers import Again, Document
 from mailq.client.http.connection import Body
-from mailq.client.http.cutting import cut_async, email_line, recipient_lines_async
-from mailq.client.http.exchanges import NEXT, Chunk, Exchange, Result
+from mailq.client.http.exchanges import NEXT, UPLOAD, Exchange, Result
 from mailq.client.http.patience import Patience
 from mailq.client.http.requests import Request
 from mailq.client.values import Accepted, Delivery, Email, Mailing, Message, Progress, ReadyMailing, Submitted
@@ -30,11 +30,11 @@ class AsyncHttpDoor:
 
     async def submit(self, mailing: Mailing, recipients: Iterable[GivenRecipient] | AsyncIterable[GivenRecipient]) -> Submitted:
         """See `HttpDoor`."""
-        return await self._carry(exchanges.submit(mailing), cut_async(recipient_lines_async(recipients)))
+        return await self._carry(exchanges.submit(mailing), cut_async(recipient_lines_async(recipients), UPLOAD))
 
     async def submit_emails(self, mailing: ReadyMailing, emails: Iterable[Email]) -> Submitted:
         """See `HttpDoor`."""
-        return await self._carry(exchanges.submit(mailing), cut_async(map(email_line, emails)))
+        return await self._carry(exchanges.submit(mailing), cut_async(map(email_line, emails), UPLOAD))
 
     async def send(self, messages: Sequence[Message | Email]) -> list[Accepted]:
         """See `HttpDoor`."""

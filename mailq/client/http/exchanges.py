@@ -5,12 +5,16 @@ Where recipients are wanted `NEXT` goes out, and a chunk of them comes in; None 
 
 from collections.abc import Generator
 from enum import Enum
-from typing import Any, Final, NamedTuple, TypeVar
+from typing import Any, Final, TypeVar
 
+from mailq.client.cutting import Chunk, Size
 from mailq.client.http import requests
 from mailq.client.http.requests import Request
 from mailq.client.values import Mailing, ReadyMailing, Submitted
 from mailq.errors import BadInput, Conflict
+
+UPLOAD = Size(num_recipients=5000, num_bytes=2_000_000)
+"""Part of what the API is told: whoever says a mailing again must cut it as before, or the keys of its uploads are those of others."""
 
 Result = TypeVar("Result")
 
@@ -22,13 +26,6 @@ class Wanted(Enum):
 
 
 NEXT: Final = Wanted.NEXT_CHUNK
-
-
-class Chunk(NamedTuple):
-    """Recipients for one upload."""
-
-    lines: bytes
-    num_recipients: int
 
 
 Exchange = Generator[Request | Wanted, Any, Result]

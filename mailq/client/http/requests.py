@@ -4,11 +4,10 @@ import hashlib
 import re
 import secrets
 from collections.abc import Mapping
-from dataclasses import fields
-from datetime import datetime
 from typing import Any, NamedTuple
 from urllib.parse import quote
 
+from mailq.client.plain import plain
 from mailq.client.values import Email, Mailing, Message, ReadyMailing
 from mailq.core.message import canonical_mail
 from mailq.core.plain_json import NotPlain, to_json
@@ -47,7 +46,7 @@ def get(path: str, **query: str | int | None) -> Request:
 
 def create(mailing: Mailing | ReadyMailing, key: str) -> Request:
     """Make a mailing that has no recipients yet."""
-    said = _plain(mailing)
+    said = plain(mailing)
     if isinstance(mailing, ReadyMailing):
         said |= {"ready_made": True, "repeats": True}
     return _say("/mailings", said | {"key": key}, key)
@@ -90,11 +89,9 @@ def send(one: Message | Email) -> Request:
         BadInput: it cannot be said in JSON, or is no mail.
     """
     key = one.key or made_up_key()
-    said = _plain(one)
+    said = plain(one)
     if isinstance(one, Email):
         said["mime"] = canonical_mail(said.pop("message"))
-    elif one.variables is not None:
-        said["variables"] = _variables(one.variables)
     return _say("/messages", said | {"key": key}, key)
 
 
@@ -112,33 +109,22 @@ def key_of_step(key: str, step: int | str) -> str:
 
 
 def _say(path: str, said: Mapping[str, Any], key: str) -> Request:
-    # A key that no header can carry stands in the body alone, where it means the same.
-    return Request("POST", path, body=to_json(said).encode(), media_type=JSON, key=key if _fits_header(key) else None)
-
-
-def _plain(value: Mailing | ReadyMailing | Message | Email) -> dict[str, Any]:
-    """What is set of it, by its names."""
-    found = {each.name: getattr(value, each.name) for each in fields(value)}
-    return {name: _said(given) for name, given in found.items() if given not in (None, {})}
-
-
-def _said(given: Any) -> Any:
-    match given:
-        case datetime():
-            return given.isoformat()
-        case Mapping():
-            return dict(given)
-        case _:
-            return given
-
-
-def _variables(given: Mapping[str, Any]) -> Mapping[str, Any]:
-    """They go out as they are, but what is no JSON is refused in the words of the other doors."""
     try:
-        to_json(dict(given))
-    except NotPlain as error:
-        raise BadInput(f"variables: {error}", field="variables") from None
-    return dict(given)
+        body = to_json(said).encode()
+    except NotPlain:
+        raise _not_plain(said) from None
+    # A key that no header can carry stands in the body alone, where it means the same.
+    return Request("POST", path, body=body, media_type=JSON, key=key if _fits_header(key) else None)
+
+
+def _not_plain(said: Mapping[str, Any]) -> BadInput:
+    """Which part it is that no JSON can hold."""
+    for name, given in said.items():
+        try:
+            to_json(given)
+        except NotPlain as error:
+            return BadInput(f"{name}: {error}", field=name)
+    return BadInput("it cannot be said in JSON")
 
 
 def _fits_header(key: str) -> bool:

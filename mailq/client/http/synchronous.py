@@ -4,13 +4,13 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import httpx2
 
+from mailq.client.cutting import Chunk, cut, email_line, recipient_lines
 from mailq.client.doors import GivenRecipient
 from mailq.client.http import answers, connection, exchanges, requests
 from mailq.client.http.address import parse_address, require_key
 from mailq.client.http.answers import Again, Document
 from mailq.client.http.connection import Body
-from mailq.client.http.cutting import cut, email_line, recipient_lines
-from mailq.client.http.exchanges import NEXT, Chunk, Exchange, Result
+from mailq.client.http.exchanges import NEXT, UPLOAD, Exchange, Result
 from mailq.client.http.patience import Patience
 from mailq.client.http.requests import Request
 from mailq.client.values import Accepted, Delivery, Email, Mailing, Message, Progress, ReadyMailing, Submitted
@@ -39,11 +39,11 @@ class HttpDoor:
 
     def submit(self, mailing: Mailing, recipients: Iterable[GivenRecipient]) -> Submitted:
         """See `Door`. The mailing is made, filled chunk by chunk, and started: it is sent whole or not at all."""
-        return self._carry(exchanges.submit(mailing), cut(recipient_lines(recipients)))
+        return self._carry(exchanges.submit(mailing), cut(recipient_lines(recipients), UPLOAD))
 
     def submit_emails(self, mailing: ReadyMailing, emails: Iterable[Email]) -> Submitted:
         """See `Door`."""
-        return self._carry(exchanges.submit(mailing), cut(map(email_line, emails)))
+        return self._carry(exchanges.submit(mailing), cut(map(email_line, emails), UPLOAD))
 
     def send(self, messages: Sequence[Message | Email]) -> list[Accepted]:
         """See `Door`; but several go one after the other: an error leaves those before it taken."""

@@ -8,13 +8,14 @@ import pytest
 
 from mailq.client import Mailing, Message, Recipient
 from mailq.client.http import AsyncHttpDoor, HttpDoor
-from mailq.client.http.cutting import CHUNK_RECIPIENTS
+from mailq.client.http.exchanges import UPLOAD
 from mailq.client.http.patience import Patience
 from mailq.errors import BadInput, Conflict, Misconfigured, Unavailable
 from tests.support.blocking import Blocking
 from tests.support.hostile_api import CUT, Heard, HostileApi, Reply, problem, reply
 
 KEY = "mq_test_secret"
+CHUNK = UPLOAD.num_recipients
 HASTY = Patience(tries=4, total_s=20, first_s=0.001, longest_s=0.002)
 MESSAGE = Message("ann@x.example", "Hi", "shop@x.example", text="Hello")
 MAILING = Mailing("Sale", "Hi {{ name }}", "shop@x.example", text="Hello", key="sale")
@@ -151,9 +152,9 @@ def test_an_answer_without_end_is_not_read_to_its_end(serve: Serve, monkeypatch:
 def test_a_mailing_goes_out_in_chunks_with_keys_of_their_own(serve: Serve) -> None:
     door, api = serve(made(), CUT, uploaded, uploaded, CUT, reply(202, {"id": "mlg_1"}))
 
-    submitted = door.submit(MAILING, (f"r{number}@x.example" for number in range(CHUNK_RECIPIENTS + 1)))
+    submitted = door.submit(MAILING, (f"r{number}@x.example" for number in range(CHUNK + 1)))
 
-    assert (submitted.id, submitted.created, submitted.num_profiles) == ("mlg_1", True, CHUNK_RECIPIENTS + 1)
+    assert (submitted.id, submitted.created, submitted.num_profiles) == ("mlg_1", True, CHUNK + 1)
     assert [(heard.path.partition("/v1")[2], heard.key) for heard in api.heard] == [
         ("/mailings", "sale"),
         ("/mailings/mlg_1/recipients", "sale/1"),
@@ -171,7 +172,7 @@ def test_recipients_are_taken_from_a_generator_as_they_are_uploaded(serve: Serve
     seen: list[int] = []
 
     def people() -> Iterator[Recipient]:
-        for number in range(3 * CHUNK_RECIPIENTS):
+        for number in range(3 * CHUNK):
             taken.append(number)
             yield Recipient(f"r{number}@x.example", {"name": "Ann"})
 
@@ -182,7 +183,7 @@ def test_recipients_are_taken_from_a_generator_as_they_are_uploaded(serve: Serve
     door, _ = serve(made(), upload, upload, upload, reply(202, {"id": "mlg_1"}))
     door.submit(MAILING, people())
 
-    assert seen == [CHUNK_RECIPIENTS, 2 * CHUNK_RECIPIENTS, 3 * CHUNK_RECIPIENTS]
+    assert seen == [CHUNK, 2 * CHUNK, 3 * CHUNK]
 
 
 def test_a_mailing_without_recipients_is_not_even_made(serve: Serve) -> None:
@@ -205,7 +206,7 @@ def test_a_key_whose_mailing_has_more_recipients_is_a_conflict_and_nothing_is_st
 
 def test_a_generator_that_fails_leaves_a_mailing_that_is_never_started(serve: Serve) -> None:
     def people() -> Iterator[str]:
-        yield from (f"r{number}@x.example" for number in range(CHUNK_RECIPIENTS))
+        yield from (f"r{number}@x.example" for number in range(CHUNK))
         raise InterruptedError
 
     door, api = serve(made(), uploaded)

@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import create_engine, text
 from sqlalchemy.orm import Session
 
-from mailq.errors import Misconfigured
+from mailq.errors import Conflict, Misconfigured
 from mailq.store.outbox import Kind, State
 from mailq.store.outbox_database import OutboxDatabase
 from mailq.store.outbox_writing import Row, Writing, writing
@@ -155,7 +155,7 @@ def test_a_connection_that_commits_by_itself_is_refused(postgres_outbox: str, sq
     over_sqlalchemy = create_engine(f"sqlite:///{sqlite_file}", isolation_level="AUTOCOMMIT").connect()
 
     for connection in (over_psycopg2, over_psycopg, over_sqlite, over_sqlalchemy):
-        with pytest.raises(Misconfigured, match="begin a transaction first"):
+        with pytest.raises(Conflict, match="begin a transaction first"):
             writing(connection)
         connection.close()
 
@@ -224,7 +224,7 @@ def test_a_connection_of_mysql_is_asked_for_its_transaction(
     if fits:
         writing(connection)
     else:
-        with pytest.raises(Misconfigured):
+        with pytest.raises(Conflict):
             writing(connection)
 
 

@@ -1,23 +1,35 @@
-"""Recipients as lines of NDJSON, cut into chunks. The same recipients are always cut alike: the keys of the chunks count on it."""
+"""Recipients as lines of NDJSON, cut into chunks. The same recipients are always cut alike: the keys of chunks count on it."""
 
 from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator
+from typing import NamedTuple
 
 from mailq.client.doors import GivenRecipient
-from mailq.client.http.exchanges import Chunk
 from mailq.client.recipients import read_recipient
 from mailq.client.values import Email
 from mailq.core.message import canonical_mail
 from mailq.core.plain_json import NotPlain, to_json
 from mailq.errors import BadInput
 
-CHUNK_RECIPIENTS = 5000
-CHUNK_BYTES = 2_000_000
+
+class Chunk(NamedTuple):
+    """Some recipients, a line each."""
+
+    lines: bytes
+    num_recipients: int
+
+
+class Size(NamedTuple):
+    """When a chunk is full."""
+
+    num_recipients: int
+    num_bytes: int
 
 
 class Cutter:
     """Takes lines, and gives a chunk when there is one."""
 
-    def __init__(self) -> None:
+    def __init__(self, size: Size) -> None:
+        self._size = size
         self._lines: list[bytes] = []
         self._num_bytes = 0
 
@@ -25,9 +37,8 @@ class Cutter:
         """Take a line."""
         self._lines.append(line)
         self._num_bytes += len(line)
-        if len(self._lines) < CHUNK_RECIPIENTS and self._num_bytes < CHUNK_BYTES:
-            return None
-        return self.rest()
+        full = len(self._lines) >= self._size.num_recipients or self._num_bytes >= self._size.num_bytes
+        return self.rest() if full else None
 
     def rest(self) -> Chunk | None:
         """What is left."""
@@ -38,9 +49,9 @@ class Cutter:
         return chunk
 
 
-def cut(lines: Iterable[bytes]) -> Iterator[Chunk]:
+def cut(lines: Iterable[bytes], size: Size) -> Iterator[Chunk]:
     """Cut lines into chunks; they are taken when they are needed."""
-    cutter = Cutter()
+    cutter = Cutter(size)
     for line in lines:
         if (chunk := cutter.add(line)) is not None:
             yield chunk
@@ -48,13 +59,13 @@ def cut(lines: Iterable[bytes]) -> Iterator[Chunk]:
         yield rest
 
 
-async def cut_async(lines: Iterable[bytes] | AsyncIterable[bytes]) -> AsyncIterator[Chunk]:
+async def cut_async(lines: Iterable[bytes] | AsyncIterable[bytes], size: Size) -> AsyncIterator[Chunk]:
     """The same, of lines that may have to be awaited."""
     if not isinstance(lines, AsyncIterable):
-        for made in cut(lines):
+        for made in cut(lines, size):
             yield made
         return
-    cutter = Cutter()
+    cutter = Cutter(size)
     async for line in lines:
         if (chunk := cutter.add(line)) is not None:
             yield chunk
