@@ -19,18 +19,28 @@ def to_json(value: object) -> str:
     """
     try:
         text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-        text.encode()
     except TypeError as error:
         raise NotPlain(f"are not plain values: {error}") from None
     except RecursionError:
         raise NotPlain("are nested too deeply") from None
-    except UnicodeEncodeError:
-        raise NotPlain("contain half a character (a lone surrogate)") from None
     except ValueError as error:
         raise NotPlain(f"are not plain values: {error}") from None
+    require_storable(text)
+    return text
+
+
+def require_storable(text: str) -> None:
+    """Refuse JSON that jsonb does not take.
+
+    Raises:
+        NotPlain: it holds such a character.
+    """
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise NotPlain("contain half a character (a lone surrogate)") from None
     if "\\u0000" in text and _NUL.search(text):
         raise NotPlain("contain the character U+0000")
-    return text
 
 
 def as_stored(text: str) -> Any:

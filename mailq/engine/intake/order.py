@@ -93,13 +93,22 @@ def require_variables(content: Content | ReadyMade, source: Source) -> None:
         BadInput: with every unknown name, and what may have been meant.
         TemplateFault: a part is no template.
     """
-    known = source.columns | PROVIDED
+    require_names(content, source.columns, source.where)
+
+
+def require_names(content: Content | ReadyMade, given: frozenset[str], where: str) -> None:
+    """The same for variables of these names, which are `where`.
+
+    Raises:
+        BadInput, TemplateFault: as `require_variables`.
+    """
+    known = given | PROVIDED
     unknown = sorted(needed_by(content) - known)
     if not unknown:
         return
     names = ", ".join(_suggesting(name, known) for name in unknown)
     has = ", ".join(f"`{name}`" for name in sorted(known))
-    raise BadInput(f"the content uses what {source.where} does not have: {names}; there is {has}", field="recipients")
+    raise BadInput(f"the content uses what {where} does not have: {names}; there is {has}", field="recipients")
 
 
 def _suggesting(name: str, known: frozenset[str]) -> str:
