@@ -48,3 +48,14 @@ def of_broker(redis_url: str) -> Health:
         raise Unavailable(f"broker {address(redis_url)} does not answer: {error}") from error
     finally:
         client.close()
+
+
+def answers(redis_url: str) -> bool:
+    """Whether the broker answers at all; asked often, and not waited for."""
+    client = connect(redis_url)
+    try:
+        return bool(client.ping())
+    except redis.exceptions.RedisError:
+        return False
+    finally:
+        client.close()

@@ -22,6 +22,7 @@ COMMANDS = {
     "suppression": Entry("mailq.cli.suppression:suppression", "See and change which addresses must not be mailed."),
     "history": Entry("mailq.cli.history:history", "Show every mail that one address got or did not get."),
     "worker": Entry("mailq.cli.worker:worker", "Start a worker server."),
+    "api": Entry("mailq.cli.api:api", "Serve the HTTP API."),
     "server": Entry("mailq.cli.server:server", "See and steer worker servers."),
     "db": Entry("mailq.cli.db:db", "Upgrade the database, or check that it fits."),
     "up": Entry("mailq.cli.up:up", "Run PostgreSQL, Redis and a mail sink here."),

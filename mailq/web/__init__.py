@@ -1,0 +1,1 @@
+"""The web: parse, call what producers and operators call, render. It decides nothing."""

@@ -1,0 +1,107 @@
+"""The application: its parts, made when it starts, and its routers."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from functools import partial
+from typing import Any, Literal
+
+from anyio import CapacityLimiter, to_thread
+from fastapi import FastAPI
+
+from mailq import bootstrap
+from mailq.broker import health as broker
+from mailq.clock import Clock
+from mailq.settings import Settings
+from mailq.store import revision
+from mailq.store.database import Database
+from mailq.web.api import health, mailings, messages, openapi, problems, steering
+from mailq.web.api.access import Access
+from mailq.web.api.callers import Callers
+from mailq.web.api.events import Watching
+from mailq.web.api.gathering import Gatherer
+from mailq.web.api.guard import BodyGuard, BodyPolicy
+from mailq.web.api.parts import Parts
+from mailq.web.api.protocol import STOPPING
+from mailq.web.api.rates import Rates
+
+ROUTERS = (mailings.router, steering.router, messages.router, health.router)
+
+_THREADS = 10
+"""Requests that may ask the database at once; with the uploads and the messages fewer than it keeps connections for us."""
+_UPLOADS = 2
+"""Loads at once: more than the database has processors for make none of them faster."""
+
+RedisState = Literal["ok", "away", "not set"]
+
+
+def create(settings: Settings) -> FastAPI:
+    """The application. It is served under any ASGI server; `mailqctl api` takes uvicorn, with our words for what is no HTTP.
+
+    Raises:
+        Misconfigured: no database is set and no local stack runs.
+    """
+    database = bootstrap.database(settings, application="mailq api")
+    app = FastAPI(
+        title=openapi.TITLE,
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=None,
+        redirect_slashes=False,
+        lifespan=partial(_lifespan, settings, database),
+    )
+    chosen = settings.api
+    app.add_middleware(BodyGuard, policy=BodyPolicy(chosen.max_body, chosen.max_upload, chosen.body_timeout))
+    app.add_middleware(Access)
+    problems.install(app)
+    for router in ROUTERS:
+        app.include_router(router)
+    app.add_api_route("/v1/openapi.json", _serve(app), include_in_schema=False)
+    return app
+
+
+@asynccontextmanager
+async def _lifespan(settings: Settings, database: Database, app: FastAPI) -> AsyncIterator[dict[str, Any]]:
+    to_thread.current_default_thread_limiter().total_tokens = _THREADS
+    stopping = asyncio.Event()
+    app.state.parts = parts = _parts(settings, database, stopping)
+    parts.messages.start()
+    try:
+        yield {STOPPING: stopping}
+    finally:
+        stopping.set()
+        await parts.messages.stop()
+        database.close()
+
+
+def _parts(settings: Settings, database: Database, stopping: asyncio.Event) -> Parts:
+    clock = Clock().monotonic
+    redis_url = settings.redis_url.get_secret_value() if settings.redis_url else None
+    return Parts(
+        database=database,
+        callers=Callers(database, clock=clock),
+        rates=Rates(redis_url, clock=clock),
+        messages=Gatherer(database),
+        watching=Watching(stopping),
+        rate_per_s=settings.api.rate_per_s,
+        batch_size=settings.batch.size,
+        doubt_policy=settings.doubt.policy,
+        max_upload=settings.api.max_upload,
+        message_id_domain=settings.message_id_domain,
+        uploads=CapacityLimiter(_UPLOADS),
+        is_ready=partial(_ready, database, redis_url),
+    )
+
+
+def _ready(database: Database, redis_url: str | None) -> RedisState:
+    revision.require_up_to_date(database)
+    if redis_url is None:
+        return "not set"
+    return "ok" if broker.answers(redis_url) else "away"
+
+
+def _serve(app: FastAPI) -> Callable[[], dict[str, Any]]:
+    def specification() -> dict[str, Any]:
+        return openapi.specification(app)
+
+    return specification

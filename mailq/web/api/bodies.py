@@ -1,0 +1,151 @@
+"""Bodies: JSON into strict models, in one reading by pydantic's own parser, and words for everything that can be wrong with one."""
+
+import math
+import re
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from typing import Any, TypeVar
+
+from fastapi import Request
+from pydantic import BaseModel, ConfigDict, ValidationError
+from starlette.requests import ClientDisconnect
+
+from mailq.web.api.problems import Fault, Problem, pointer, unfit
+
+Model = TypeVar("Model", bound=BaseModel)
+
+_MOST_FAULTS = 50
+_LONGEST_STEP = 100
+_LARGEST = 10**300
+_NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
+
+
+class Given(BaseModel):
+    """What a client says: nothing unknown, nothing converted."""
+
+    model_config = ConfigDict(strict=True, extra="forbid", hide_input_in_errors=True, frozen=True)
+
+
+def parsed(model: type[Model]) -> Callable[[Request], Awaitable[Model]]:
+    """A dependency: the body as a model."""
+
+    async def read(request: Request) -> Model:
+        require_json(request)
+        return parse(model, await whole(request))
+
+    return read
+
+
+def parse(model: type[Model], body: bytes) -> Model:
+    """Read a body.
+
+    Raises:
+        Problem: it is no JSON, or not what is asked for.
+    """
+    try:
+        found = model.model_validate_json(body)
+    except ValidationError as error:
+        raise _refused(error) from None
+    if b"\\u0000" in body and _NUL.search(body):
+        where = next(_with_nul(found.model_dump()), ())
+        raise unfit("the body contains a NUL character", {"pointer": pointer(*where), "detail": "contains a NUL character"})
+    return found
+
+
+async def whole(request: Request) -> bytes:
+    """All of a body; the guard has an eye on its size.
+
+    Raises:
+        ClientDisconnect: the client has left.
+    """
+    parts = [part async for part in pieces(request)]
+    return parts[0] if len(parts) == 1 else b"".join(parts)
+
+
+async def pieces(request: Request) -> AsyncIterator[bytes]:
+    """A body as it comes."""
+    more = True
+    while more:
+        message = await request.receive()
+        if message["type"] == "http.disconnect":
+            raise ClientDisconnect
+        yield message.get("body", b"")
+        more = message.get("more_body", False)
+
+
+def require_json(request: Request) -> None:
+    """Refuse a body that does not call itself JSON, or is packed.
+
+    Raises:
+        Problem: it does not.
+    """
+    require_type(request, "application/json")
+    if request.headers.get("content-encoding", "identity") != "identity":
+        raise Problem(415, "a JSON body is not packed", headers={"Accept-Encoding": "identity"})
+
+
+def require_type(request: Request, *known: str) -> str:
+    """The media type of a body.
+
+    Raises:
+        Problem: it is none of the known ones.
+    """
+    given, _, rest = request.headers.get("content-type", "").partition(";")
+    kind = given.strip().lower()
+    charset = re.search(r"charset\s*=\s*\"?([\w-]+)", rest, re.IGNORECASE)
+    if kind not in known or (charset and charset[1].lower() not in {"utf-8", "utf8", "us-ascii"}):
+        raise Problem(415, f"the body has to be {' or '.join(known)}, in UTF-8", headers={"Accept-Post": ", ".join(known)})
+    return kind
+
+
+def require_storable(values: Mapping[str, Any], *above: str | int) -> None:
+    """Refuse numbers that JSON has no words for, or nobody a use.
+
+    Raises:
+        Problem: with a pointer to the first of them.
+    """
+    for where in _beyond(values, above):
+        raise unfit("a number is too large", {"pointer": pointer(*where), "detail": "is too large a number"})
+
+
+def _refused(error: ValidationError) -> Problem:
+    faults = error.errors(include_url=False, include_context=False, include_input=False)
+    if faults[0]["type"] == "json_invalid":
+        return Problem(400, f"the body cannot be read. {faults[0]['msg']}")
+    return unfit("the body is not as it should be", *(_fault(each) for each in faults[:_MOST_FAULTS]))
+
+
+def _fault(error: Mapping[str, Any]) -> Fault:
+    steps = (step if isinstance(step, int) else str(step)[:_LONGEST_STEP] for step in error["loc"])
+    return {"pointer": pointer(*steps), "detail": str(error["msg"]).removeprefix("Value error, ")}
+
+
+def _with_nul(value: Any, above: tuple[str | int, ...] = ()) -> Iterator[tuple[str | int, ...]]:
+    match value:
+        case str() if "\0" in value:
+            yield above
+        case Mapping():
+            for name, each in value.items():
+                if "\0" in name:
+                    yield above
+                yield from _with_nul(each, (*above, name))
+        case list() | tuple():
+            for place, each in enumerate(value):
+                yield from _with_nul(each, (*above, place))
+        case _:
+            return
+
+
+def _beyond(value: Any, above: tuple[str | int, ...]) -> Iterator[tuple[str | int, ...]]:
+    match value:
+        case float() if not math.isfinite(value):
+            yield above
+        case int() if not -_LARGEST < value < _LARGEST:
+            yield above
+        case Mapping():
+            for name, each in value.items():
+                yield from _beyond(each, (*above, name))
+        case list() | tuple():
+            for place, each in enumerate(value):
+                yield from _beyond(each, (*above, place))
+        case _:
+            return

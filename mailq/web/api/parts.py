@@ -1,0 +1,88 @@
+"""The parts that the routers work with, and who may call them."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+from anyio import CapacityLimiter
+from fastapi import Depends, Request
+
+from mailq.admin.keys import Identity, Scope
+from mailq.core.mailing import DoubtPolicy
+from mailq.store.database import Database
+from mailq.web.api.access import NOTE, Note
+from mailq.web.api.bodies import Given, parsed
+from mailq.web.api.callers import Callers, require_scope
+from mailq.web.api.events import Watching
+from mailq.web.api.gathering import Gatherer
+from mailq.web.api.problems import Problem
+from mailq.web.api.rates import Rates
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What one process of the API works with.
+
+    Attributes:
+        rate_per_s: of keys that have none of their own.
+        batch_size: deliveries of a batch of new mailings.
+        max_upload: bytes of an upload once it is unpacked.
+        uploads: how many are loaded at once; others wait, with their bodies on disk.
+        is_ready: asked by whoever sends requests here; raises `MailqError` if none should be sent.
+    """
+
+    database: Database
+    callers: Callers
+    rates: Rates
+    messages: Gatherer
+    watching: Watching
+    rate_per_s: int
+    batch_size: int
+    doubt_policy: DoubtPolicy
+    max_upload: int
+    message_id_domain: str | None
+    uploads: CapacityLimiter
+    is_ready: Callable[[], Any]
+
+
+def parts_of(request: Request) -> Parts:
+    """The parts of the application that serves a request."""
+    found: Parts = request.app.state.parts
+    return found
+
+
+async def _parts(request: Request) -> Parts:
+    return parts_of(request)
+
+
+def _allowed(scope: Scope) -> Callable[[Request], Awaitable[Identity]]:
+    """A dependency: who asks, if the key allows it and has not asked too often."""
+
+    async def check(request: Request) -> Identity:
+        parts, note = parts_of(request), _note(request)
+        identity = await parts.callers.identify(request.headers.get("authorization"))
+        note.key_id = identity.key_id
+        grant = await parts.rates.take(identity.key_id, identity.rate_per_s or parts.rate_per_s)
+        note.headers += grant.headers()
+        if not grant.allowed:
+            raise Problem(429, f"this key may make {grant.rate_per_s:,} requests a second", headers={"Retry-After": "1"})
+        require_scope(identity, scope)
+        return identity
+
+    return check
+
+
+def _note(request: Request) -> Note:
+    note: Note = request.scope[NOTE]
+    return note
+
+
+InParts = Annotated[Parts, Depends(_parts)]
+Sender = Annotated[Identity, Depends(_allowed(Scope.SEND))]
+Reader = Annotated[Identity, Depends(_allowed(Scope.READ))]
+Admin = Annotated[Identity, Depends(_allowed(Scope.ADMIN))]
+
+
+def body_of(model: type[Given]) -> Any:
+    """The body of a request, as a dependency."""
+    return Depends(parsed(model))

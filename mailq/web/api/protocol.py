@@ -1,0 +1,73 @@
+"""uvicorn's protocol with our words: what is no HTTP is a problem too, nobody holds a connection without asking, and a stop is told."""
+
+import asyncio
+from typing import Any
+
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from mailq.web.api.problems import MEDIA_TYPE, Problem
+
+STOPPING = "mailq.stopping"
+"""An event in the state of the server: set when it stops, so that what would go on for ever ends."""
+
+HEADERS_WITHIN_S = 20.0
+"""How long the headers of a request may take, from its first byte, and a new connection to send one."""
+
+
+class Protocol(HttpToolsProtocol):
+    """One connection."""
+
+    _patience: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: Any) -> None:
+        """Wait for the first request, but not for ever."""
+        super().connection_made(transport)
+        self._wait()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Nothing is waited for any more."""
+        self._be_patient()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Read; a request that has begun must go on."""
+        if self._patience is None and self._idle:
+            self._wait()
+        super().data_received(data)
+
+    def on_headers_complete(self) -> None:
+        """A request is here: from now on the body guard looks at the clock, and between requests uvicorn does."""
+        self._be_patient()
+        super().on_headers_complete()
+
+    def send_400_response(self, msg: str) -> None:
+        """Answer what is no HTTP."""
+        body = Problem(400, "this is no HTTP request").body()
+        head = (
+            f"HTTP/1.1 400 Bad Request\r\ncontent-type: {MEDIA_TYPE}\r\ncontent-length: {len(body)}\r\nconnection: close\r\n\r\n"
+        )
+        self.transport.write(head.encode() + body)
+        self.transport.close()
+
+    def shutdown(self) -> None:
+        """Tell what goes on for ever that the server stops, and end this connection after its answer."""
+        if (stopping := self.app_state.get(STOPPING)) is not None:
+            stopping.set()
+        super().shutdown()
+
+    @property
+    def _idle(self) -> bool:
+        cycle: Any = self.cycle  # None before the first request, which uvicorn's annotation does not say
+        return cycle is None or cycle.response_complete
+
+    def _wait(self) -> None:
+        self._patience = self.loop.call_later(HEADERS_WITHIN_S, self._give_up)
+
+    def _be_patient(self) -> None:
+        if self._patience is not None:
+            self._patience.cancel()
+            self._patience = None
+
+    def _give_up(self) -> None:
+        if self._idle and not self.transport.is_closing():
+            self.transport.close()

@@ -1,0 +1,86 @@
+"""Serving: the application in a process of uvicorn's, with settings and logs of its own."""
+
+import multiprocessing
+import os
+import signal
+import socket
+import threading
+from multiprocessing import connection
+
+import uvicorn
+from fastapi import FastAPI
+from uvicorn.supervisors import Multiprocess
+
+from mailq import settings, telemetry
+from mailq.errors import Misconfigured, Unavailable
+from mailq.settings import Settings
+from mailq.web.api import app as application
+from mailq.web.api.protocol import Protocol
+
+KEEP_ALIVE_S = 75
+"""How long a connection may be silent between two requests: longer than proxies keep theirs (60 s), so that none meets a closed one."""
+
+_BACKLOG = 2048
+
+
+def app() -> FastAPI:
+    """The application for a process that serves it alone; uvicorn calls it by its name."""
+    chosen = settings.load()
+    telemetry.configure(chosen.log, chosen.log_level)
+    if (parent := multiprocessing.parent_process()) is not None:
+        threading.Thread(target=_end_with, args=(parent.sentinel,), name="parent", daemon=True).start()
+    return application.create(chosen)
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """Take an address.
+
+    Raises:
+        Misconfigured: it is none of this machine's.
+        Unavailable: somebody listens there already, or we may not.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        taken = socket.create_server((host, port), family=family, backlog=_BACKLOG)
+    except socket.gaierror:
+        raise Misconfigured(f"`{host}` is no address to listen on; write 127.0.0.1, 0.0.0.0 or a name of this machine") from None
+    except OSError as error:
+        raise Unavailable(f"cannot listen on {host}:{port}: {error.strerror}") from None
+    taken.set_inheritable(True)
+    return taken
+
+
+def address(listening: socket.socket) -> str:
+    """Where requests are taken, as a URL."""
+    host, port = listening.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def serve(chosen: Settings, listening: socket.socket, *, workers: int) -> None:
+    """Serve until SIGTERM or SIGINT; what is under way is answered first."""
+    config = uvicorn.Config(
+        "mailq.web.api.serving:app",
+        factory=True,
+        http=Protocol,
+        ws="none",
+        lifespan="on",
+        workers=workers,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        timeout_keep_alive=KEEP_ALIVE_S,
+        timeout_graceful_shutdown=round(chosen.api.stop_grace.total_seconds()),
+    )
+    # uvicorn raises the signal again when it has stopped; that was all it was for.
+    signal.signal(signal.SIGTERM, lambda *_: None)
+    if workers > 1:
+        Multiprocess(config, sockets=[listening]).run()
+    else:
+        uvicorn.Server(config).run(sockets=[listening])
+
+
+def _end_with(sentinel: int) -> None:
+    """A child of uvicorn's would go on serving when its parent was killed."""
+    connection.wait([sentinel])
+    os.kill(os.getpid(), signal.SIGTERM)

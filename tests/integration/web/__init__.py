@@ -1,0 +1,1 @@
+"""The HTTP API on a real database and, mostly, a real socket."""
