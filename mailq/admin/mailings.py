@@ -180,6 +180,6 @@ def _summary(database: Database, mailing: Mailing) -> Summary:
 def _seq(cursor: str | None) -> int:
     if cursor is None:
         return 0
-    if not (cursor.isascii() and cursor.isdigit() and len(cursor) <= 9):
+    if not (cursor.isascii() and cursor.isdigit() and len(cursor) <= pages.SEQ_DIGITS):
         raise pages.not_ours(cursor)
     return int(cursor)

@@ -11,6 +11,9 @@ Item = TypeVar("Item")
 MOST = 1000
 """Items of one page at most."""
 
+SEQ_DIGITS = 9
+"""A recipient's number has no more."""
+
 
 @dataclass(frozen=True, slots=True)
 class Page(Generic[Item]):

@@ -47,8 +47,11 @@ def check(database: Database, named: Sequence[Named]) -> int:
         return len(_placed(tx, named))
 
 
-def resolve(database: Database, named: Sequence[Named], *, actor: str) -> Settled:
+def resolve(database: Database, named: Sequence[Named], *, actor: str, organization_id: int | None = None) -> Settled:
     """Settle everything that is named, or nothing.
+
+    Args:
+        organization_id: whose mailings they must be of; None is an operator, who may mean anybody's.
 
     Raises:
         NotFound: there is no such mailing or recipient.
@@ -56,7 +59,7 @@ def resolve(database: Database, named: Sequence[Named], *, actor: str) -> Settle
         BadInput: one is named twice.
     """
     with database.begin() as tx:
-        placed = _placed(tx, named)
+        placed = _placed(tx, named, organization_id)
         by_batch: dict[int, dict[int, _Placed]] = {}
         for each in placed:
             by_batch.setdefault(each.found.batch_id, {})[each.found.seq] = each
@@ -83,9 +86,9 @@ class _Placed:
     found: Found
 
 
-def _placed(tx: Connection, named: Sequence[Named]) -> list[_Placed]:
+def _placed(tx: Connection, named: Sequence[Named], organization_id: int | None = None) -> list[_Placed]:
     placed: dict[tuple[int, int], _Placed] = {}
-    for mailing, some in _by_mailing(tx, named):
+    for mailing, some in _by_mailing(tx, named, organization_id):
         found = doubts.locate(tx, mailing.id, [each.who for each in some])
         for each in some:
             if each.who not in found:
@@ -99,14 +102,15 @@ def _placed(tx: Connection, named: Sequence[Named]) -> list[_Placed]:
     return list(placed.values())
 
 
-def _by_mailing(tx: Connection, named: Sequence[Named]) -> Iterator[tuple[Mailing, list[Named]]]:
+def _by_mailing(tx: Connection, named: Sequence[Named], organization_id: int | None) -> Iterator[tuple[Mailing, list[Named]]]:
     """What is named, with its mailing, some at a time: each mailing is looked up once, and each verdict about it allowed once."""
     found: dict[str, Mailing] = {}
     allowed: set[tuple[int, Verdict]] = set()
     groups: dict[int, list[Named]] = {}
     for each in named:
         with _told_where(each):
-            mailing = found[each.mailing] = found.get(each.mailing) or mailings.find(tx, each.mailing)
+            mailing = found.get(each.mailing) or mailings.find(tx, each.mailing, organization_id=organization_id)
+            found[each.mailing] = mailing
             if (mailing.id, each.verdict) not in allowed:
                 require_allowed(tx, mailing, each.verdict)
                 allowed.add((mailing.id, each.verdict))

@@ -14,7 +14,7 @@ from mailq.core.in_doubt import AFTER, Verdict, by_policy, refusal
 from mailq.core.mailing import Lane, State
 from mailq.core.outcome import Doubt
 from mailq.errors import Conflict
-from mailq.store import audit, doubts, mailings
+from mailq.store import audit, doubts, mailings, waking
 from mailq.store.database import Transactions, moment
 from mailq.store.doubts import Doubtful, Locked, Resolved
 from mailq.store.mailings import Mailing
@@ -71,16 +71,25 @@ def settle(tx: Connection, verdicts: Sequence[tuple[Locked, Sequence[Judged]]], 
 
 
 def resolve_mailing(
-    database: Transactions, reference: str, verdict: Verdict, *, actor: str, reason: Doubt | None = None
+    database: Transactions,
+    reference: str,
+    verdict: Verdict,
+    *,
+    actor: str,
+    reason: Doubt | None = None,
+    organization_id: int | None = None,
 ) -> Settled:
     """Settle everything of a mailing that is in doubt, or what is so for one reason; each batch in a transaction.
+
+    Args:
+        organization_id: whose mailing it must be; None is an operator, who may mean anybody's.
 
     Raises:
         NotFound: there is no such mailing.
         Conflict: nothing of it is in doubt; or it is over, and it was to be sent again.
     """
     with database.begin() as tx:
-        mailing = mailings.find(tx, reference)
+        mailing = mailings.find(tx, reference, organization_id=organization_id)
         require_allowed(tx, mailing, verdict)
         affected = doubts.batches_with(tx, mailing.id)
     total = Settled()
@@ -166,6 +175,7 @@ def _reopen(tx: Connection, mailing_id: int) -> Lane:
     require_allowed(tx, mailing, Verdict.RESEND)
     if mailing.state is State.FINISHED:
         mailings.step(tx, mailing_id, State.RUNNING)
+    waking.wake(tx)
     return mailing.lane
 
 

@@ -92,6 +92,7 @@ _OF_BATCHES = """
           AND (CAST(:reason AS text) IS NULL OR doubt = :reason)
         ORDER BY seq) AS one
  WHERE batch.num_in_doubt > 0 AND (CAST(:mailing_id AS bigint) IS NULL OR batch.mailing_id = :mailing_id)
+   AND (CAST(:organization_id AS bigint) IS NULL OR mailing.organization_id = :organization_id)
 """
 _LIST = text(f"""
 SELECT mailing.public_id, mailing.id, batch.id, one.seq, one.address, one.doubt, coalesce(one.relay, batch.relay), one.settled_at,
@@ -118,18 +119,20 @@ def listed(
     tx: Connection,
     *,
     mailing_id: int | None = None,
+    organization_id: int | None = None,
     reason: Doubt | None = None,
     after: tuple[int, int] | None = None,
     limit: int | None = None,
 ) -> Iterator[Listed]:
-    """What is in doubt, of one mailing or of all, in the order of the mailings and their sources; streamed.
+    """What is in doubt, of one mailing, of one organization or of all, in the order of the mailings and their sources; streamed.
 
     Args:
         after: (inner id of the mailing, seq) of the last one that is known already.
     """
     tx.execute(text("SET LOCAL idle_in_transaction_session_timeout = '15min'"))  # the reader may be a pager
     after_mailing, after_seq = after or (None, None)
-    facts = {"mailing_id": mailing_id, "reason": reason, "after_mailing": after_mailing, "after_seq": after_seq, "limit": limit}
+    facts = {"mailing_id": mailing_id, "organization_id": organization_id, "reason": reason, "limit": limit}
+    facts |= {"after_mailing": after_mailing, "after_seq": after_seq}
     with tx.execute(_LIST.execution_options(yield_per=_ROWS_AT_A_TIME), facts) as rows:
         for row in rows:
             yield Listed._make(row)
@@ -138,7 +141,7 @@ def listed(
 def count(tx: Connection, *, mailing_id: int | None = None, reason: Doubt | None = None) -> int:
     """How many deliveries are in doubt, of one mailing or of all."""
     tx.execute(text(f"SET LOCAL statement_timeout = '{_LONGEST_COUNT}'"))
-    return int(tx.execute(_COUNT, {"mailing_id": mailing_id, "reason": reason}).scalar_one())
+    return int(tx.execute(_COUNT, {"mailing_id": mailing_id, "organization_id": None, "reason": reason}).scalar_one())
 
 
 def locate(tx: Connection, mailing_id: int, who: Sequence[int | str]) -> dict[int | str, Found]:
