@@ -17,6 +17,7 @@ from mailq.engine.dispatcher import Dispatcher, RingPolicy
 from mailq.engine.executor import Executor, Memory, Progress, WorkPolicy
 from mailq.engine.guard import Guard
 from mailq.engine.letters import LetterPress
+from mailq.engine.mover import Mover
 from mailq.engine.ports import Resolver, Wire
 from mailq.engine.relay_evidence import Evidence
 from mailq.engine.rest import RelayRest
@@ -92,6 +93,12 @@ def upkeep(settings: Settings, database: Database) -> Upkeep:
     kept = KeptConnection(database)
     keep = settings.retention.months
     return Upkeep(kept, dispatcher(settings, kept), doubts_wait=settings.lease.ttl, keep_months=keep)
+
+
+def mover(settings: Settings, database: Database) -> Mover:
+    """What the leading warden does when a producer's commit wakes it, for one thread."""
+    kept = KeptConnection(database)
+    return Mover(kept, dispatcher(settings, kept))
 
 
 def evidence(settings: Settings, database: Database, relay: Resolver) -> Evidence:

@@ -85,6 +85,16 @@ class Chores:
         self._must_look = True
         self._news.set()
 
+    def tick_now(self) -> None:
+        """Do not wait for the next tick: there is something for the upkeep."""
+        self._tick_at_s = 0.0
+        self._news.set()
+
+    @property
+    def leads(self) -> bool:
+        """Whether this warden led when it last asked."""
+        return self._leads
+
     def end(self, within_s: float) -> None:
         """Come to an end; a step that takes longer is left to die with the process."""
         self._ended = True

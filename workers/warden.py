@@ -15,14 +15,17 @@ from typing import TYPE_CHECKING
 from mailq import settings, telemetry
 from mailq.settings import Settings
 from mailq.store.database import Database, KeptConnection
+from mailq.store.waking import Ear
 from workers import lifeline
 from workers.chores import Chores
+from workers.listening import Listening
 from workers.marking import Marking
 from workers.renewal import RETRY_SHARE, Renewal, lease_terms
 from workers.signboard import Signboard
 
 if TYPE_CHECKING:
     from mailq.engine.guard import Guard
+    from mailq.engine.mover import Mover
 
 log = telemetry.logger(__name__)
 
@@ -30,7 +33,7 @@ END_WITHIN_S = 2.0
 
 
 class Warden:
-    """Two strands: renewals on the main thread with a connection of their own, chores on another."""
+    """Strands: renewals on the main thread with a connection of their own, chores on another, and who listens to producers."""
 
     def __init__(self, chosen: Settings, *, server_id: int, board: Signboard, lock: str, main_pid: int) -> None:
         self._settings = chosen
@@ -45,12 +48,15 @@ class Warden:
         connection = KeptConnection(_renewals(chosen))
         self._renewal = Renewal(connection, board, lease_terms(chosen), server_id=server_id, lock=lock, marks=self._marking)
         self._chores = self._make_chores(server_id, main_pid)
+        chores = self._chores
+        self._listening = Listening(Ear(self._database), self._make_mover, leads=lambda: chores.leads, tick=chores.tick_now)
 
     def run(self) -> None:
         """Until the main process ends."""
         every_s = self._settings.lease.heartbeat.total_seconds()
         self._chores.start()
         self._marking.start()
+        self._listening.start()
         while True:
             self._board.show_warden()
             well = self._renewal.beat()
@@ -84,6 +90,11 @@ class Warden:
         from mailq import bootstrap
 
         return bootstrap.guard(self._settings, self._database)
+
+    def _make_mover(self) -> "Mover":
+        from mailq import bootstrap
+
+        return bootstrap.mover(self._settings, self._database)
 
 
 def _database_url(chosen: Settings) -> str:

@@ -32,9 +32,6 @@ class Moved:
     num: int = 0
     lanes: frozenset[Lane] = frozenset()
 
-    def __add__(self, more: "Moved") -> "Moved":
-        return Moved(self.num + more.num, self.lanes | more.lanes)
-
 
 def move(database: Transactions) -> Moved:
     """Give some of the messages that wait their places in their streams, in one transaction; nothing moved says that none waited.
@@ -53,17 +50,6 @@ def move(database: Transactions) -> Moved:
     num = sum(map(len, taken.values()))
     log.debug("inbox.moved", num=num, streams=len(taken))
     return Moved(num, frozenset(Lane(taken[name][0].lane) for name in found))
-
-
-def move_all(database: Transactions, *, most_steps: int = 20) -> Moved:
-    """Move until no message waits, or so many steps are done."""
-    total = Moved()
-    for _ in range(most_steps):
-        moved = move(database)
-        total += moved
-        if not moved.num:
-            break
-    return total
 
 
 def _not_too_much(waiting: Sequence[Waiting]) -> dict[Name, list[Waiting]]:

@@ -7,9 +7,10 @@ from datetime import timedelta
 from mailq import telemetry
 from mailq.core.batch import State
 from mailq.core.lease import LeaseTerms
-from mailq.engine import doubts, pruning, sealing, streams
+from mailq.engine import doubts, pruning, sealing
 from mailq.engine.aftermath import SKIP_THE_REST, finish_mailing
 from mailq.engine.dispatcher import Dispatcher
+from mailq.engine.mover import Mover
 from mailq.errors import MailqError
 from mailq.store import agenda, batches, endings, partitions, recipients, schedule
 from mailq.store.database import Transactions
@@ -43,6 +44,7 @@ class Upkeep:
     ) -> None:
         self._database = database
         self._dispatcher = dispatcher
+        self._mover = Mover(database, dispatcher)
         self._doubts_wait = doubts_wait
         self._keep_months = keep_months
         self._count_again_at_s: dict[int, float] = {}
@@ -104,7 +106,8 @@ class Upkeep:
         pruning.prune(self._database, before=pruning.older_than(self._database, self._keep_months), actor="retention")
 
     def _move_inbox(self) -> None:
-        streams.move_all(self._database)
+        # Rung for here, because what comes next may take long.
+        self._mover.move()
 
     def _seal_complete(self) -> None:
         sealing.seal_complete(self._database)
