@@ -93,3 +93,14 @@ def month_of(moment: datetime) -> int:
 def mailing_id(moment: datetime, number: int) -> int:
     """A mailing's id carries its month in the bits above 40, which is what partitions of `delivery` are cut by."""
     return month_of(moment) << 40 | number
+
+
+def retries_began(*, started_at: datetime, first_claimed_at: datetime, is_stream: bool, resent_at: datetime | None) -> datetime:
+    """From when the age of a batch's retries is counted.
+
+    Args:
+        is_stream: its batches come one after the other, each as old as its messages; what is older has nothing to do with them.
+        resent_at: when an operator sent errors of the mailing again, which are to have their chance.
+    """
+    began = first_claimed_at if is_stream else started_at
+    return began if resent_at is None else max(began, resent_at)

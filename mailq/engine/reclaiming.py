@@ -127,7 +127,7 @@ def _change(case: Case, one: Open, standing: Standing, *, now: datetime, retry: 
     outcome = by_evidence(case.known, one.seq)
     if outcome is None:
         return None
-    began = case.claim.first_claimed_at if standing.is_stream else standing.started_at
+    began = standing.began(case.claim.first_claimed_at)
     return settle(outcome, attempt=one.attempts + 1, started_at=began, now=now, retry=retry)
 
 

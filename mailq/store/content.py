@@ -7,17 +7,13 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from mailq.core.mailing import Lane
+from mailq.core.mailing import Lane, retries_began
 from mailq.store.prepared import Prepared
 
 
 @dataclass(frozen=True, slots=True)
 class MailingFacts:
-    """A mailing as its batches see it; `content` is what `Content.as_mapping` wrote.
-
-    Attributes:
-        is_stream: its batches come one after the other, each as old as its messages; what is older has nothing to do with them.
-    """
+    """A mailing as its batches see it; `content` is what `Content.as_mapping` wrote. Of the rest see `retries_began`."""
 
     mailing_id: int
     public_id: str
@@ -27,21 +23,21 @@ class MailingFacts:
     started_at: datetime
     num_batches: int
     is_stream: bool = False
+    resent_at: datetime | None = None
 
     def began(self, first_claimed_at: datetime) -> datetime:
-        """When what a batch holds began to be sent, from which its age is counted.
-
-        Args:
-            first_claimed_at: the batch's first claim.
-        """
-        return first_claimed_at if self.is_stream else self.started_at
+        """From when the age of the retries of a batch is counted, by its first claim."""
+        return retries_began(
+            started_at=self.started_at, first_claimed_at=first_claimed_at, is_stream=self.is_stream, resent_at=self.resent_at
+        )
 
 
+_AS_THEY_ARE = ("public_id", "name", "started_at", "num_batches", "is_stream", "resent_at")
 _OF_MAILING = Prepared(
     "mailq_content",
     "bigint",
     """
-SELECT public_id, name, lane, content, coalesce(started_at, created_at) AS started_at, stream IS NOT NULL AS is_stream,
+SELECT public_id, name, lane, content, coalesce(started_at, created_at) AS started_at, stream IS NOT NULL AS is_stream, resent_at,
        (SELECT max(number) FROM batch WHERE mailing_id = $1) AS num_batches
   FROM mailing WHERE id = $1
 """,
@@ -52,5 +48,5 @@ def of_mailing(tx: Connection, mailing_id: int) -> MailingFacts:
     """The facts of a mailing that runs."""
     row: Any = _OF_MAILING.execute(tx, mailing_id).one()
     return MailingFacts(
-        mailing_id, row.public_id, row.name, Lane(row.lane), row.content, row.started_at, row.num_batches, row.is_stream
+        mailing_id, content=row.content, lane=Lane(row.lane), **{name: getattr(row, name) for name in _AS_THEY_ARE}
     )

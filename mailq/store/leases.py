@@ -11,6 +11,7 @@ from mailq.core.batch import Claim, Left, Owner, Tally
 from mailq.core.batch import State as BatchState
 from mailq.core.delivery import State
 from mailq.core.mailing import State as MailingState
+from mailq.core.mailing import retries_began
 from mailq.errors import BooksDiffer
 from mailq.store.batches import Counted, as_claim
 from mailq.store.prepared import Prepared
@@ -46,15 +47,18 @@ class Open:
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """What a reclaimer must know of a mailing.
-
-    Attributes:
-        is_stream: see `MailingFacts`.
-    """
+    """What a reclaimer must know of a mailing; see `retries_began`."""
 
     state: MailingState
     started_at: datetime
     is_stream: bool = False
+    resent_at: datetime | None = None
+
+    def began(self, first_claimed_at: datetime) -> datetime:
+        """From when the age of the retries of a batch is counted, by its first claim."""
+        return retries_began(
+            started_at=self.started_at, first_claimed_at=first_claimed_at, is_stream=self.is_stream, resent_at=self.resent_at
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,9 +123,10 @@ def seize(tx: Connection, seen: Sequence[Claim]) -> dict[int, Counted]:
 
 def standings(tx: Connection, mailing_ids: Collection[int]) -> tuple[datetime, Mapping[int, Standing]]:
     """The database's time, and how these mailings stand; at least one."""
-    columns = (mailing.c.id, mailing.c.state, mailing.c.started_at, func.clock_timestamp(), mailing.c.stream.is_not(None))
-    rows = tx.execute(select(*columns).where(mailing.c.id.in_(mailing_ids))).all()
-    return rows[0][3], {row[0]: Standing(MailingState(row[1]), row[2] or row[3], row[4]) for row in rows}
+    of_mailing = (mailing.c.id, mailing.c.state, mailing.c.started_at, mailing.c.stream.is_not(None), mailing.c.resent_at)
+    rows = tx.execute(select(func.clock_timestamp(), *of_mailing).where(mailing.c.id.in_(mailing_ids))).all()
+    now = rows[0][0]
+    return now, {id_: Standing(MailingState(state), started_at or now, *rest) for _, id_, state, started_at, *rest in rows}
 
 
 # One index scan per batch, whatever the statistics say: hence LATERAL. What is open is the predicate of the worklist

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mailq.core.mailing import Books, mailing_id, month_of
+from mailq.core.mailing import Books, mailing_id, month_of, retries_began
 
 counts = st.integers(min_value=0, max_value=10**7)
 moments = st.datetimes(timezones=st.just(UTC))
@@ -76,3 +76,12 @@ def test_december_and_january_are_neighbours() -> None:
 
     assert month_of(new_year) - month_of(new_year - timedelta(seconds=1)) == 1
     assert month_of(new_year) == 2027 * 12
+
+
+def test_retries_age_from_the_start_of_what_they_belong_to_or_from_a_resend():
+    start, claimed, resent = (datetime(2026, 11, day, tzinfo=UTC) for day in (1, 5, 9))
+    facts = {"started_at": start, "first_claimed_at": claimed}
+    assert retries_began(**facts, is_stream=False, resent_at=None) == start
+    assert retries_began(**facts, is_stream=True, resent_at=None) == claimed
+    assert retries_began(**facts, is_stream=False, resent_at=resent) == resent
+    assert retries_began(started_at=start, first_claimed_at=resent, is_stream=True, resent_at=claimed) == resent
