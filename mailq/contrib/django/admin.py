@@ -35,7 +35,7 @@ class _ReadOnly(admin.ModelAdmin):
 
     def get_queryset(self, _request: HttpRequest) -> QuerySet:
         configuration = configured()
-        return self.model.objects.using(configuration.alias).filter(organization__name=configuration.organization)
+        return self.model.objects.using(configuration.books).filter(organization__name=configuration.organization)
 
     def has_add_permission(self, *_: Any) -> bool:
         return False
@@ -55,7 +55,7 @@ class MailingAdmin(_ReadOnly):
     search_fields = ("name__icontains", "key__exact", "public_id__startswith")
     actions = ("pause", "resume", "cancel")
     fieldsets = (
-        (None, {"fields": ("name", "public_id", "key", "state", "lane", "doubt_policy", "progress", "books")}),
+        (None, {"fields": ("name", "public_id", "key", "state", "lane", "doubt_policy", "progress", "counters")}),
         ("Times", {"fields": ("created_at", "scheduled_at", "started_at", "finished_at", "expires_at")}),
         ("Not sent", {"fields": ("troubles",)}),
         ("Content", {"fields": ("words",)}),
@@ -93,7 +93,7 @@ class MailingAdmin(_ReadOnly):
         return int(_books(mailing).num_in_doubt)
 
     @admin.display(description="books")
-    def books(self, mailing: Mailing) -> SafeString:
+    def counters(self, mailing: Mailing) -> SafeString:
         """Every counter."""
         books = _books(mailing)
         names = ("num_profiles", "num_pending", "num_deferred", "num_sent", "num_errors", "num_skipped", "num_in_doubt")
@@ -105,7 +105,7 @@ class MailingAdmin(_ReadOnly):
         books = _books(mailing)
         if not books.num_errors + books.num_in_doubt + books.num_deferred:
             return "none"
-        found = Delivery.objects.using(configured().alias).filter(mailing_id=mailing.id, state__in=_TROUBLED).order_by("seq")
+        found = Delivery.objects.using(configured().books).filter(mailing_id=mailing.id, state__in=_TROUBLED).order_by("seq")
         rows = ((each.seq, each.address, each.state, each.reply or each.doubt or "") for each in found[:_MOST_SHOWN])
         return format_html("<table>{}</table>", format_html_join("", "<tr>" + "<td>{}</td>" * 4 + "</tr>", rows))
 
@@ -165,15 +165,16 @@ def _books(mailing: Mailing) -> Books:
     return found
 
 
-def _register() -> None:
+def register(site: admin.AdminSite) -> None:
+    """Add the pages to a site, if there is anything to read them through."""
     try:
-        here = configured().alias is not None
+        here = configured().books is not None
     except ImproperlyConfigured:
         # The system checks say what is wrong.
         return
     if here:
-        admin.site.register(Mailing, MailingAdmin)
-        admin.site.register(Suppression, SuppressionAdmin)
+        site.register(Mailing, MailingAdmin)
+        site.register(Suppression, SuppressionAdmin)
 
 
-_register()
+register(admin.site)

@@ -15,7 +15,7 @@ from django.db import DEFAULT_DB_ALIAS
 
 from mailq.contrib.kept import Entrance
 
-NAMES = ("DATABASE", "KEY", "ORGANIZATION", "SCHEMA")
+NAMES = ("DATABASE", "OUTBOX", "KEY", "ORGANIZATION", "SCHEMA")
 _URL = re.compile(r"[a-z0-9+]+://")
 _POSTGRES = re.compile(r"postgres(ql)?(\+psycopg2?)?://")
 
@@ -25,14 +25,21 @@ class Configuration:
     """What the setting says.
 
     Attributes:
-        alias: the database of Django that holds mailq's tables, or None.
+        alias: the database of Django in whose transaction mail is written, or None.
         entrance: the door elsewhere, if it is none of Django's databases.
+        by_outbox: whether that database holds an outbox instead of mailq's tables.
     """
 
     alias: str | None
     entrance: Entrance | None
     organization: str
     schema: str | None
+    by_outbox: bool = False
+
+    @property
+    def books(self) -> str | None:
+        """The database of Django that holds mailq's tables, or None."""
+        return None if self.by_outbox else self.alias
 
 
 def configured(**options: str | None) -> Configuration:
@@ -41,10 +48,14 @@ def configured(**options: str | None) -> Configuration:
     Raises:
         ImproperlyConfigured: something of it cannot be.
     """
-    said = {**given(), **{name.upper(): value for name, value in options.items() if value is not None}}
+    said, instead = given(), {name.upper(): value for name, value in options.items() if value is not None}
+    if isinstance(said, Mapping):
+        said = {**said, **instead, **({"OUTBOX": None} if "DATABASE" in instead else {})}
     for fault in faults(said):
         raise ImproperlyConfigured(f"MAILQ: {fault}")
-    database, key = said.get("DATABASE", DEFAULT_DB_ALIAS), said.get("KEY")
+    if said.get("OUTBOX"):
+        return Configuration(said["OUTBOX"], None, "default", None, by_outbox=True)
+    database, key = said.get("DATABASE") or DEFAULT_DB_ALIAS, said.get("KEY")
     organization, schema = said.get("ORGANIZATION") or "default", said.get("SCHEMA")
     if _URL.match(database):
         return Configuration(None, Entrance(database, key, organization, schema), organization, schema)
@@ -61,15 +72,28 @@ def faults(said: Any) -> Iterator[str]:
     if not isinstance(said, Mapping):
         yield f"it must be a dict, not {type(said).__name__}"
         return
-    for name in sorted(set(map(str, said)) - set(NAMES)):
-        yield f"there is no {name}; there are {', '.join(NAMES)}"
-    for name in NAMES:
-        if said.get(name) is not None and not isinstance(said[name], str):
+    shape = list(_shape_faults(said))
+    yield from shape or _faults_together(said)
+
+
+def _shape_faults(said: Mapping[str, Any]) -> Iterator[str]:
+    for name, value in said.items():
+        if name not in NAMES:
+            yield f"there is no {name}; there are {', '.join(NAMES)}"
+        elif value is not None and not isinstance(value, str):
             yield f"{name} must be a string"
-            return
-    if (schema := said.get("SCHEMA")) is not None and not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]{0,62}", schema):
+
+
+def _faults_together(said: Mapping[str, Any]) -> Iterator[str]:
+    if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]{0,62}", said.get("SCHEMA") or "public"):
         yield "SCHEMA must be the name of a schema, in letters, digits and underscores"
-    yield from _door_faults(said.get("DATABASE", DEFAULT_DB_ALIAS), said.get("KEY"))
+    outbox = said.get("OUTBOX")
+    if outbox is None:
+        yield from _door_faults(said.get("DATABASE") or DEFAULT_DB_ALIAS, said.get("KEY"))
+    elif others := [name for name in NAMES if name != "OUTBOX" and said.get(name) is not None]:
+        yield f"with OUTBOX it is the relay that knows where mailq is, and {others[0]} says nothing"
+    elif outbox not in settings.DATABASES:
+        yield f"OUTBOX is none of DATABASES ({', '.join(sorted(settings.DATABASES))}): {outbox}"
 
 
 def _door_faults(database: str, key: str | None) -> Iterator[str]:
@@ -88,4 +112,4 @@ def _alias_faults(alias: str) -> Iterator[str]:
     if database is None:
         yield f"DATABASE is neither an address nor one of DATABASES ({', '.join(sorted(settings.DATABASES))}): {alias}"
     elif "postg" not in database.get("ENGINE", ""):
-        yield f"DATABASES[{alias!r}] is no PostgreSQL; name the address of mailq in MAILQ['DATABASE']"
+        yield f"DATABASES[{alias!r}] is no PostgreSQL; give it an OUTBOX, or name the address of mailq"

@@ -5,11 +5,14 @@ from django.db import DatabaseError, connections, transaction
 from mailq.contrib.django.configuration import Configuration
 from mailq.contrib.django.sending import client
 from mailq.errors import MailqError, NotFound
+from mailq.store.outbox import outbox
 from mailq.store.revision import HEAD
 
 
 def why_not(configuration: Configuration) -> str | None:
     """A sentence that says why mailq cannot be reached; None if it can."""
+    if configuration.by_outbox:
+        return _outbox_fault(str(configuration.alias))
     if configuration.alias is not None and (fault := _table_fault(configuration.alias)):
         return fault
     try:
@@ -34,3 +37,11 @@ def _table_fault(alias: str) -> str | None:
         missing = Revision._meta.db_table not in connections[alias].introspection.table_names()  # noqa: SLF001 - documented
         return f"The database {alias!r} has none of mailq's tables." if missing else str(error).strip()
     return None if found == HEAD else f"mailq's tables in {alias!r} stand at revision {found}; this mailq needs {HEAD}."
+
+
+def _outbox_fault(alias: str) -> str | None:
+    try:
+        there = outbox.name in connections[alias].introspection.table_names()
+    except DatabaseError as error:
+        return str(error).strip()
+    return None if there else f"The database {alias!r} has no table {outbox.name}."

@@ -7,6 +7,7 @@ from django.db import connections, transaction
 
 from mailq.client import Accepted, Client, Mailing, Message, Submitted
 from mailq.client.doors import GivenRecipient
+from mailq.client.outbox import Outbox
 from mailq.contrib import kept
 from mailq.contrib.django.configuration import Configuration, configured
 
@@ -15,14 +16,18 @@ from mailq.contrib.django.configuration import Configuration, configured
 def client(configuration: Configuration | None = None) -> Iterator[Client]:
     """The client, for the time of a `with`.
 
-    If mailq is in one of Django's databases, all that happens in it commits with the surrounding `atomic`, if there is one.
+    If mailq or its outbox is in one of Django's databases, all that happens in it commits with the surrounding `atomic`.
     """
     chosen = configuration or configured()
     if chosen.entrance is not None:
         yield kept.client(chosen.entrance)
         return
     with transaction.atomic(using=chosen.alias):
-        yield Client(connections[chosen.alias].connection, organization=chosen.organization, schema=chosen.schema)
+        connection = connections[chosen.alias].connection
+        if chosen.by_outbox:
+            yield Client(Outbox(connection))
+        else:
+            yield Client(connection, organization=chosen.organization, schema=chosen.schema)
 
 
 def send(message: Message) -> Accepted:

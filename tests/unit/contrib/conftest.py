@@ -1,10 +1,5 @@
-"""Django is set up once."""
-
-import pytest
+"""Django is set up before the tests are read."""
 
 from tests.support import django_project
 
-
-@pytest.fixture(autouse=True)
-def _django() -> None:
-    django_project.configure()
+django_project.configure()

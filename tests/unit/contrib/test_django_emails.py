@@ -96,7 +96,7 @@ def test_a_line_break_in_a_header_is_refused_as_django_refuses_it(field):
         {"headers": {"X-Reason": evil}} if field == "header" else {field: evil if field in {"subject", "from_email"} else [evil]}
     )
 
-    with pytest.raises(ValueError, match="newline|line"):
+    with pytest.raises(ValueError, match=r"newline|line"):
         emails_of(a_message(**parts))
 
 
@@ -143,5 +143,5 @@ def test_a_lane_that_nobody_knows_is_named():
     message = a_message()
     message.mailq_lane = "express"
 
-    with pytest.raises(ImproperlyConfigured, match="transactional, normal, bulk"):
+    with pytest.raises(ImproperlyConfigured, match="transactional, normal"):
         emails_of(message)

@@ -30,7 +30,7 @@ class Command(BaseCommand):
 
 def _last() -> list[str]:
     configuration = configured()
-    if configuration.alias is None:
+    if configuration.books is None:
         raise CommandError("name a mailing: by its id, or by the key it was submitted with")
-    mine = Mailing.objects.using(configuration.alias).filter(organization__name=configuration.organization)
+    mine = Mailing.objects.using(configuration.books).filter(organization__name=configuration.organization)
     return list(mine.values_list("public_id", flat=True)[:_MOST_SHOWN])
