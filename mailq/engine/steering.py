@@ -8,7 +8,7 @@ from mailq.core.mailing import State
 from mailq.core.transitions import IllegalStep
 from mailq.errors import Conflict
 from mailq.store import mailings, recipients, waking
-from mailq.store.database import Database
+from mailq.store.database import Database, Transactions
 from mailq.store.mailings import Mailing
 
 log = telemetry.logger(__name__)
@@ -16,7 +16,7 @@ log = telemetry.logger(__name__)
 _BATCHES_PER_STEP = 10
 
 
-def pause(database: Database, reference: str, *, organization_id: int | None = None) -> Mailing:
+def pause(database: Transactions, reference: str, *, organization_id: int | None = None) -> Mailing:
     """Stop sending a mailing for now; workers learn of it at their next commit.
 
     Args:
@@ -29,7 +29,7 @@ def pause(database: Database, reference: str, *, organization_id: int | None = N
     return _steer(database, reference, organization_id, "pause", State.PAUSED)
 
 
-def resume(database: Database, reference: str, *, organization_id: int | None = None) -> Mailing:
+def resume(database: Transactions, reference: str, *, organization_id: int | None = None) -> Mailing:
     """Go on with a paused mailing. The leader is woken, and rings for it; so may the caller.
 
     Raises:
@@ -39,7 +39,7 @@ def resume(database: Database, reference: str, *, organization_id: int | None = 
     return _steer(database, reference, organization_id, "resume", State.RUNNING, only_from={State.PAUSED})
 
 
-def cancel(database: Database, reference: str, *, organization_id: int | None = None) -> Mailing:
+def cancel(database: Transactions, reference: str, *, organization_id: int | None = None) -> Mailing:
     """End a mailing for good: what has not begun is skipped.
 
     Batches that nobody holds are cancelled here; the others by the worker that holds them, once what is on the wire is settled.
@@ -72,7 +72,7 @@ def drop(database: Database, reference: str) -> Mailing:
     return mailing
 
 
-def _cancel_some(database: Database, mailing: Mailing) -> int:
+def _cancel_some(database: Transactions, mailing: Mailing) -> int:
     with database.begin() as tx:
         return recipients.skip_unleased(tx, mailing.id, Skip.CANCELLED, limit=_BATCHES_PER_STEP)
 
@@ -91,7 +91,7 @@ def _drop_some(database: Database, mailing: Mailing) -> bool:
 
 
 def _steer(
-    database: Database,
+    database: Transactions,
     reference: str,
     organization_id: int | None,
     verb: str,
