@@ -4,13 +4,13 @@ import os
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from mailq.client import AsyncClient, Client, Email, Mailing, Message, Recipient
+    from mailq.client import AsyncClient, Client, Email, Mailing, Message, Outbox, Recipient
 
 # libpq's Kerberos probe takes a mutex that a forked child may inherit locked; who wants GSS says so before the import.
 os.environ.setdefault("PGGSSENCMODE", "disable")
 
 __version__ = "0.1.0"
-__all__ = ["AsyncClient", "Client", "Email", "Mailing", "Message", "Recipient"]
+__all__ = ["AsyncClient", "Client", "Email", "Mailing", "Message", "Outbox", "Recipient"]
 
 
 def __getattr__(name: str) -> Any:

@@ -1,6 +1,7 @@
 """The producers' doors in Python: `Client` and `AsyncClient`, and the values they understand."""
 
 from mailq.client.asynchronous import AsyncClient
+from mailq.client.outbox import Outbox
 from mailq.client.synchronous import Client
 from mailq.client.values import Accepted, Delivery, Email, Mailing, Message, Progress, ReadyMailing, Recipient, Submitted
 
@@ -12,6 +13,7 @@ __all__ = [
     "Email",
     "Mailing",
     "Message",
+    "Outbox",
     "Progress",
     "ReadyMailing",
     "Recipient",

@@ -1,9 +1,16 @@
 """Which door a client means. Drivers are imported by the door that needs them."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mailq.client.doors import AsyncDoor, Door
 from mailq.errors import Misconfigured
+
+if TYPE_CHECKING:
+    from mailq.client.postgres import PostgresDoor
+
+_HTTP = ("http://", "https://")
+_POSTGRES = ("postgresql://", "postgres://", "postgresql+")
+_IDLE_MS = 15 * 60 * 1000
 
 
 def door(given: Any, *, organization: str, schema: str | None, key: str | None) -> Door:
@@ -12,12 +19,12 @@ def door(given: Any, *, organization: str, schema: str | None, key: str | None) 
     Raises:
         Misconfigured: it is none.
     """
-    if isinstance(given, str) and given.startswith(("http://", "https://")):
-        from mailq.client.http import HttpDoor
+    if isinstance(given, str):
+        return _http(given, key) if given.startswith(_HTTP) else _own(given, organization, schema)
+    from mailq.client.postgres import PostgresDoor
+    from mailq.store.joined import Joined
 
-        http: Door = HttpDoor(given, key=key)
-        return http
-    raise Misconfigured(f"a client needs a URL, a connection or a session; this is {type(given).__name__}")
+    return PostgresDoor(Joined(given, schema=schema), organization)
 
 
 def async_door(given: Any, *, organization: str, schema: str | None, key: str | None) -> AsyncDoor:
@@ -26,9 +33,31 @@ def async_door(given: Any, *, organization: str, schema: str | None, key: str | 
     Raises:
         Misconfigured: it is none.
     """
-    if isinstance(given, str) and given.startswith(("http://", "https://")):
+    if isinstance(given, str) and given.startswith(_HTTP):
         from mailq.client.http import AsyncHttpDoor
 
-        http: AsyncDoor = AsyncHttpDoor(given, key=key)
-        return http
-    raise Misconfigured(f"a client needs a URL, a connection or a session; this is {type(given).__name__}")
+        return AsyncHttpDoor(given, key=key)
+    from mailq.client.postgres_async import AsyncPostgresDoor, InTheirTransaction, InThreads
+    from mailq.store.joined import JoinedAsync
+
+    if isinstance(given, str):
+        return AsyncPostgresDoor(InThreads(_own(given, organization, schema)))
+    return AsyncPostgresDoor(InTheirTransaction(JoinedAsync(given, schema=schema), organization))
+
+
+def _http(url: str, key: str | None) -> Door:
+    from mailq.client.http import HttpDoor
+
+    return HttpDoor(url, key=key)
+
+
+def _own(url: str, organization: str, schema: str | None) -> "PostgresDoor":
+    if not url.startswith(_POSTGRES):
+        raise Misconfigured("a client needs a URL that begins with postgresql:// or https://, a connection or a session")
+    from mailq.client.postgres import PostgresDoor
+    from mailq.store.checked import Checked
+    from mailq.store.database import Database
+
+    # The producer's own generator of recipients may take its time.
+    database = Database(url, application="mailq client", idle_timeout_ms=_IDLE_MS, schema=schema)
+    return PostgresDoor(Checked(database), organization, alone=True, close=database.close)

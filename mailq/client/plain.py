@@ -1,13 +1,13 @@
 """What producers say as plain JSON values by name, and back."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import fields
 from datetime import datetime
 from typing import Any, TypeVar
 
 from mailq.client.values import Email, Mailing, Message, ReadyMailing
 
-Said = TypeVar("Said", Mailing, ReadyMailing, Message)
+Said = TypeVar("Said")
 
 
 def plain(value: Mailing | ReadyMailing | Message | Email) -> dict[str, Any]:
@@ -16,8 +16,12 @@ def plain(value: Mailing | ReadyMailing | Message | Email) -> dict[str, Any]:
     return {name: _plain(given) for name, given in found.items() if given is not None}
 
 
-def said(kind: type[Said], mapping: Mapping[str, Any]) -> Said:
-    """The value of which `plain` made a mapping."""
+def said(kind: Callable[..., Said], mapping: Mapping[str, Any]) -> Said:
+    """The value of which `plain` made a mapping.
+
+    Raises:
+        TypeError, ValueError: it was not made by it.
+    """
     return kind(**{name: datetime.fromisoformat(given) if name.endswith("_at") else given for name, given in mapping.items()})
 
 

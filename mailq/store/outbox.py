@@ -37,6 +37,8 @@ class Kind(StrEnum):
     EMAIL = "email"
     """A message that is MIME already."""
     MAILING = "mailing"
+    READY_MAILING = "ready_mailing"
+    """A mailing whose recipients bring messages that are MIME already."""
     RECIPIENTS = "recipients"
 
 

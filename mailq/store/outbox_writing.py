@@ -5,16 +5,21 @@ psycopg, PyMySQL or mysqlclient. Nothing here commits, rolls back or closes it.
 """
 
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import AsyncIterable, Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from itertools import accumulate
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 from sqlalchemy import Connection, delete, insert
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession, async_scoped_session
 from sqlalchemy.orm import Session, scoped_session
+from sqlalchemy.util import await_only
 
 from mailq.errors import Conflict, Misconfigured
 from mailq.store.outbox import Kind, State, outbox
+
+Done = TypeVar("Done")
+Item = TypeVar("Item")
 
 _COLUMNS = ("handle", "part", "kind", "state", "payload")
 _SAVEPOINT = "mailq_outbox"
@@ -45,8 +50,8 @@ class Writing(Protocol):
     def add(self, rows: Sequence[Row]) -> None:
         """Write rows."""
 
-    def undoing(self, handle: str) -> AbstractContextManager[None]:
-        """All or nothing: on an error what was written of this handle is taken back, and the producer's transaction stays usable."""
+    def undoing(self, handles: Sequence[str]) -> AbstractContextManager[None]:
+        """All or nothing: on an error what was written of these handles is taken back, and the producer's transaction stays usable."""
 
 
 def writing(connection: object) -> Writing:
@@ -70,6 +75,34 @@ def writing(connection: object) -> Writing:
     return _OverDriver(connection, module.__name__, module.paramstyle)
 
 
+async def in_greenlet(connection: Any, work: Callable[[Any], Done]) -> Done:
+    """Do work over a producer's asynchronous connection; what waits for the database in there lets the event loop go on.
+
+    Raises:
+        Misconfigured: it is none of SQLAlchemy's.
+    """
+    if isinstance(connection, async_scoped_session):
+        connection = connection()
+    if not isinstance(connection, AsyncSession | AsyncConnection):
+        kind = type(connection).__name__
+        raise Misconfigured(f"an asynchronous outbox needs an AsyncSession or AsyncConnection of SQLAlchemy, not {kind}")
+    done: Done = await connection.run_sync(work)
+    return done
+
+
+def awaited(items: Iterable[Item] | AsyncIterable[Item]) -> Iterator[Item]:
+    """What comes, within `in_greenlet`."""
+    if not isinstance(items, AsyncIterable):
+        yield from items
+        return
+    iterator = aiter(items)
+    while True:
+        try:
+            yield await_only(anext(iterator))
+        except StopAsyncIteration:
+            return
+
+
 class _OverSqlAlchemy:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
@@ -79,7 +112,7 @@ class _OverSqlAlchemy:
         self._connection.execute(insert(outbox), [row._asdict() for row in rows])
 
     @contextmanager
-    def undoing(self, handle: str) -> Iterator[None]:
+    def undoing(self, handles: Sequence[str]) -> Iterator[None]:
         """By a savepoint where an error ends the transaction, else by deleting."""
         if self._connection.dialect.name == "postgresql":
             with self._connection.begin_nested():
@@ -88,7 +121,7 @@ class _OverSqlAlchemy:
         try:
             yield
         except BaseException:
-            self._connection.execute(delete(outbox).where(outbox.c.handle == handle))
+            self._connection.execute(delete(outbox).where(outbox.c.handle.in_(handles)))
             raise
 
 
@@ -110,7 +143,7 @@ class _OverDriver:
                 cursor.execute(statement, dict(zip(_COLUMNS, values, strict=True)) if self._by_name else values)
 
     @contextmanager
-    def undoing(self, handle: str) -> Iterator[None]:
+    def undoing(self, handles: Sequence[str]) -> Iterator[None]:
         """By a savepoint where an error ends the transaction, else by deleting."""
         if self._savepoints:
             self._say(f"SAVEPOINT {_SAVEPOINT}")
@@ -120,15 +153,16 @@ class _OverDriver:
             if self._savepoints:
                 self._say(f"ROLLBACK TO SAVEPOINT {_SAVEPOINT}")
             else:
-                self._take_back(handle)
+                self._take_back(handles)
             raise
         if self._savepoints:
             self._say(f"RELEASE SAVEPOINT {_SAVEPOINT}")
 
-    def _take_back(self, handle: str) -> None:
+    def _take_back(self, handles: Sequence[str]) -> None:
         statement = f"DELETE FROM {outbox.name} WHERE handle = {self._mark(1, 'handle')}"  # noqa: S608 - names of our own
         with self._cursor() as cursor:
-            cursor.execute(statement, {"handle": handle} if self._by_name else (handle,))
+            for handle in handles:
+                cursor.execute(statement, {"handle": handle} if self._by_name else (handle,))
 
     def _say(self, statement: str) -> None:
         with self._cursor() as cursor:

@@ -124,7 +124,7 @@ def test_an_error_takes_back_our_rows_and_leaves_those_of_the_producer(connect: 
     written = writing(mine)
     written.add([row("obx_before")])
 
-    with pytest.raises(InterruptedError), written.undoing("obx_1"):
+    with pytest.raises(InterruptedError), written.undoing(["obx_1"]):
         _add_and_fail(written)
     say(mine, "INSERT INTO orders VALUES (2)")
     mine.commit()
@@ -138,7 +138,7 @@ def test_a_statement_that_fails_does_not_spoil_the_transaction(connect: Connect)
     say(mine, "INSERT INTO orders VALUES (1)")
     written = writing(mine)
 
-    with pytest.raises(Exception, match=r"(?i)unique"), written.undoing("obx_1"):
+    with pytest.raises(Exception, match=r"(?i)unique"), written.undoing(["obx_1"]):
         written.add([row("obx_1"), row("obx_1")])
     mine.commit()
 
