@@ -4,18 +4,17 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from functools import partial
-from typing import Any, Literal
+from typing import Any
 
 from anyio import CapacityLimiter, to_thread
 from fastapi import FastAPI
 
 from mailq import bootstrap
-from mailq.broker import health as broker
+from mailq.admin.health import ready
 from mailq.clock import Clock
 from mailq.settings import Settings
-from mailq.store import revision
 from mailq.store.database import Database
-from mailq.web.api import health, mailings, messages, openapi, problems, steering
+from mailq.web.api import addresses, exports, health, mailings, messages, openapi, operating, problems, steering, watching
 from mailq.web.api.access import Access
 from mailq.web.api.callers import Callers
 from mailq.web.api.events import Watching
@@ -25,14 +24,13 @@ from mailq.web.api.parts import Parts
 from mailq.web.api.protocol import STOPPING
 from mailq.web.api.rates import Rates
 
-ROUTERS = (mailings.router, steering.router, messages.router, health.router)
+ROUTERS = tuple(each.router for each in (mailings, steering, exports, watching, messages, addresses, operating, health))
 
 _THREADS = 10
 """Requests that may ask the database at once; with the uploads and the messages fewer than it keeps connections for us."""
 _UPLOADS = 2
+_EXPORTS = 2
 """Loads at once: more than the database has processors for make none of them faster."""
-
-RedisState = Literal["ok", "away", "not set"]
 
 
 def create(settings: Settings) -> FastAPI:
@@ -89,15 +87,9 @@ def _parts(settings: Settings, database: Database, stopping: asyncio.Event) -> P
         max_upload=settings.api.max_upload,
         message_id_domain=settings.message_id_domain,
         uploads=CapacityLimiter(_UPLOADS),
-        is_ready=partial(_ready, database, redis_url),
+        exports=CapacityLimiter(_EXPORTS),
+        readiness=partial(ready, database, redis_url),
     )
-
-
-def _ready(database: Database, redis_url: str | None) -> RedisState:
-    revision.require_up_to_date(database)
-    if redis_url is None:
-        return "not set"
-    return "ok" if broker.answers(redis_url) else "away"
 
 
 def _serve(app: FastAPI) -> Callable[[], dict[str, Any]]:

@@ -101,4 +101,6 @@ class DoubtsIn(Given):
     mailing: Name = Field(description="its id or key", examples=["mlg_0123456789abcdef"])
     verdict: Literal["sent", "resend", "error"] = Field(description="`resend` sends again, so that some may arrive twice")
     address: Address | None = Field(None, description="only this recipient's")
-    reason: str | None = Field(None, max_length=100, description="only what is in doubt for this reason")
+    reason: Literal["worker_killed", "host_lost", "relay_closed", "timeout"] | None = Field(
+        None, description="only what is in doubt for this reason"
+    )

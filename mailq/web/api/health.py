@@ -4,10 +4,14 @@ from typing import Literal
 
 from anyio import to_thread
 from fastapi import APIRouter
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
+from mailq import telemetry
 from mailq.web.api.operations import operation
 from mailq.web.api.parts import InParts
+from mailq.web.api.problems import RETRY_AFTER_S, Problem
+
+log = telemetry.logger(__name__)
 
 router = APIRouter(tags=["health"])
 
@@ -21,7 +25,7 @@ class Alive(BaseModel):
 class Ready(Alive):
     """Requests can be served. Without Redis they are served too: mail waits for a tick of upkeep, and rates count by process."""
 
-    redis: Literal["ok", "away", "not set"]
+    checks: dict[str, bool] = Field(examples=[{"database": True, "schema": True, "broker": True}])
 
 
 @router.get("/healthz", **operation("get_health", scope=None))
@@ -33,4 +37,9 @@ async def health() -> Alive:
 @router.get("/readyz", **operation("get_readiness", scope=None))
 async def readiness(parts: InParts) -> Ready:
     """Whether requests should come here: PostgreSQL answers, and its schema fits. 503 if not."""
-    return Ready(redis=await to_thread.run_sync(parts.is_ready))
+    found = await to_thread.run_sync(parts.readiness)
+    if not found.ready:
+        wrong = [each.name for each in found.findings if not each.ok]
+        log.warning("http.not_ready", findings=[each.words for each in found.findings if not each.ok])
+        raise Problem(503, f"no requests can be served: {', '.join(wrong)}", headers={"Retry-After": str(RETRY_AFTER_S)})
+    return Ready(checks={each.name: each.ok for each in found.findings})

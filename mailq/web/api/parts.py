@@ -7,6 +7,7 @@ from typing import Annotated, Any
 from anyio import CapacityLimiter
 from fastapi import Depends, Request
 
+from mailq.admin.health import Readiness
 from mailq.admin.keys import Identity, Scope
 from mailq.core.mailing import DoubtPolicy
 from mailq.store.database import Database
@@ -28,7 +29,8 @@ class Parts:
         batch_size: deliveries of a batch of new mailings.
         max_upload: bytes of an upload once it is unpacked.
         uploads: how many are loaded at once; others wait, with their bodies on disk.
-        is_ready: asked by whoever sends requests here; raises `MailqError` if none should be sent.
+        exports: how many are read at once.
+        readiness: whether requests should come here.
     """
 
     database: Database
@@ -42,7 +44,8 @@ class Parts:
     max_upload: int
     message_id_domain: str | None
     uploads: CapacityLimiter
-    is_ready: Callable[[], Any]
+    exports: CapacityLimiter
+    readiness: Callable[[], Readiness]
 
 
 def parts_of(request: Request) -> Parts:

@@ -171,3 +171,27 @@ class MessageView(DeliveryView):
 
 
 _DELIVERY = ("seq", "address", "state", "attempts", "reply", "skip", "doubt", "settled_at")
+
+
+class ContactPage(Listed[ContactView]):
+    """What an address got, and did not get."""
+
+
+class SuppressionView(View):
+    """An address that is not mailed."""
+
+    address: str
+    reason: str
+    note: str | None
+    created_at: datetime
+
+
+class SuppressionPage(Listed[SuppressionView]):
+    """A page of suppressions."""
+
+
+class SuppressedView(View):
+    """An address is not mailed from now on."""
+
+    address: str
+    created: bool = Field(description="false if it was suppressed already; it keeps its reason then")

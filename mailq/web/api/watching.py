@@ -1,0 +1,58 @@
+"""Live progress of a mailing, as server-sent events."""
+
+from typing import Annotated, Any
+
+from anyio import to_thread
+from fastapi import APIRouter, Header, Response
+from fastapi.responses import StreamingResponse
+from fastapi.sse import EventSourceResponse
+
+from mailq.admin import mailings
+from mailq.admin.keys import Identity, Scope
+from mailq.core.mailing import State
+from mailq.web.api.events import Seen
+from mailq.web.api.mailings import MailingId
+from mailq.web.api.operations import operation
+from mailq.web.api.parts import InParts, Parts, Reader
+from mailq.web.api.views import MailingView
+
+router = APIRouter(tags=["mailings"])
+
+_ENDED = frozenset({State.FINISHED, State.CANCELLED, State.EXPIRED})
+_EXAMPLE = 'event: progress\nid: 1f0c33aa\ndata: {"id":"mlg_0123456789abcdef","state":"running","num_sent":40}\n\n'
+_ANSWERS: dict[int, dict[str, Any]] = {
+    200: {
+        "description": "Events `progress` with the mailing as `GET` shows it, at most one a second, and `end` when it has ended.",
+        "content": {"text/event-stream": {"schema": {"type": "string"}, "example": _EXAMPLE}},
+    },
+    204: {"description": "It has ended, and `Last-Event-ID` says that you know."},
+}
+
+
+@router.get(
+    "/v1/mailings/{mailing_id}/events",
+    response_class=StreamingResponse,
+    response_model=None,
+    **operation("watch_mailing", scope=Scope.READ, refuses=(404, 409), answers=_ANSWERS),
+)
+async def watch(
+    caller: Reader,
+    parts: InParts,
+    mailing_id: MailingId,
+    last_event_id: Annotated[str | None, Header(max_length=100, description="the `id` of the last event you know")] = None,
+) -> Response:
+    """How far a mailing is, told whenever that changes, until it has ended. A comment comes every 15 seconds where nothing changes."""
+
+    async def look() -> Seen:
+        return await to_thread.run_sync(_look, caller, parts, mailing_id)
+
+    seen = await look()
+    if seen.ended and seen.id == last_event_id:
+        return Response(status_code=204)
+    events = parts.watching.events(seen.document["id"], seen, look, last_id=last_event_id)
+    return EventSourceResponse(events, headers={"X-Accel-Buffering": "no"})
+
+
+def _look(caller: Identity, parts: Parts, reference: str) -> Seen:
+    summary = mailings.show(parts.database, caller.organization_id, reference)
+    return Seen.of(MailingView.of(summary).model_dump(mode="json"), ended=summary.mailing.state in _ENDED)
