@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 from mailq.client.doors import AsyncDoor, Door
+from mailq.client.outbox import Outbox
 from mailq.errors import Misconfigured
 
 if TYPE_CHECKING:
@@ -21,6 +22,10 @@ def door(given: Any, *, organization: str, schema: str | None, key: str | None) 
     """
     if isinstance(given, str):
         return _http(given, key) if given.startswith(_HTTP) else _own(given, organization, schema)
+    if isinstance(given, Outbox):
+        from mailq.client.outbox_door import OutboxDoor
+
+        return OutboxDoor(given.connection)
     from mailq.client.postgres import PostgresDoor
     from mailq.store.joined import Joined
 
@@ -37,6 +42,10 @@ def async_door(given: Any, *, organization: str, schema: str | None, key: str | 
         from mailq.client.http import AsyncHttpDoor
 
         return AsyncHttpDoor(given, key=key)
+    if isinstance(given, Outbox):
+        from mailq.client.async_outbox_door import AsyncOutboxDoor
+
+        return AsyncOutboxDoor(given.connection)
     from mailq.client.postgres_async import AsyncPostgresDoor, InTheirTransaction, InThreads
     from mailq.store.joined import JoinedAsync
 

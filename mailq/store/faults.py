@@ -23,6 +23,7 @@ _MEANINGS: Mapping[str, tuple[type[MailqError], str]] = {
     "25P02": (Conflict, FAILED_TRANSACTION),
     "25006": (Misconfigured, "the transaction is read only: {said}"),
     "42501": (Misconfigured, "this user of the database may not do what a producer does: {said}"),
+    "42703": (Misconfigured, "mailq's tables do not fit this version of it: {said}; run `mailqctl db upgrade`"),
     "42P01": (Misconfigured, _UNDEFINED),
     "42883": (Misconfigured, _UNDEFINED),
     "3F000": (Misconfigured, _UNDEFINED),

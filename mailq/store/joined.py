@@ -6,7 +6,7 @@ so that a refusal of ours leaves his transaction as it was.
 """
 
 import sys
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from contextvars import ContextVar
 from functools import cache
@@ -19,6 +19,7 @@ from sqlalchemy.dialects.postgresql.psycopg2 import PGDialect_psycopg2
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession, async_scoped_session, create_async_engine
 from sqlalchemy.orm import Session, scoped_session
 from sqlalchemy.pool import NullPool
+from sqlalchemy.util import await_only
 
 from mailq.errors import Misconfigured
 from mailq.store.database import Transactions, search_path
@@ -30,6 +31,7 @@ _Opened = Callable[[], AbstractContextManager[Connection]]
 
 _lent: ContextVar[Lent] = ContextVar("_lent")
 _OLDEST = (14,)
+_AT_A_TIME = 500
 
 
 class _AsItIs:
@@ -118,6 +120,23 @@ class JoinedAsync:
         with in_a_producers_words():
             done: _T = await self._connected(lambda connection: work(Joined(connection, schema=self._schema)))
             return done
+
+
+def iterated(source: AsyncIterable[_T]) -> Iterator[_T]:
+    """What an asynchronous producer makes one by one, for work that `JoinedAsync.run` does."""
+    iterator = aiter(source)
+    while some := await_only(some_of(iterator)):
+        yield from some
+
+
+async def some_of(iterator: AsyncIterator[_T]) -> list[_T]:
+    """The next few hundred; none at the end."""
+    some: list[_T] = []
+    async for each in iterator:
+        some.append(each)
+        if len(some) == _AT_A_TIME:
+            break
+    return some
 
 
 @contextmanager

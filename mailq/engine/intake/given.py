@@ -191,7 +191,7 @@ def _are_storable(addresses: list[str], columns: Sequence[tuple[Any, ...]], kind
 
 def _taken(address: Any, variables: Mapping[str, Any], seq: int) -> Taken:
     if not isinstance(address, str):
-        return Taken("", None, f"its address is no text but {type(address).__name__}")
+        raise BadInput(f"recipient {seq}: its address is no text but {type(address).__name__}", field=_field(seq))
     try:
         document = _to_json(dict(variables))
     except (TypeError, RecursionError):

@@ -1,0 +1,129 @@
+"""The door over PostgreSQL for asynchronous producers: the synchronous one, where it does not hold up the event loop."""
+
+import asyncio
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator, Sequence
+from typing import Protocol, TypeVar
+
+from mailq.client.doors import GivenRecipient
+from mailq.client.postgres import PostgresDoor
+from mailq.client.values import Accepted, Delivery, Email, Mailing, Message, Progress, ReadyMailing, Submitted
+from mailq.store.joined import JoinedAsync, iterated, some_of
+
+_T = TypeVar("_T")
+
+
+class Runs(Protocol):
+    """Where synchronous work is done."""
+
+    async def run(self, work: Callable[[PostgresDoor], _T]) -> _T:
+        """Do it."""
+
+    def iterated(self, source: AsyncIterable[_T]) -> Iterator[_T]:
+        """An asynchronous iterable, for such work."""
+
+    async def close(self) -> None:
+        """Let go of what was opened."""
+
+
+class InThreads:
+    """In threads, over connections of our own."""
+
+    def __init__(self, door: PostgresDoor) -> None:
+        self._door = door
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    async def run(self, work: Callable[[PostgresDoor], _T]) -> _T:
+        """See `Runs`."""
+        self._loop = asyncio.get_running_loop()
+        return await asyncio.to_thread(work, self._door)
+
+    def iterated(self, source: AsyncIterable[_T]) -> Iterator[_T]:
+        """See `Runs`."""
+        iterator = aiter(source)
+        loop = self._loop
+        assert loop is not None
+        while some := asyncio.run_coroutine_threadsafe(some_of(iterator), loop).result():
+            yield from some
+
+    async def close(self) -> None:
+        """See `Runs`."""
+        await asyncio.to_thread(self._door.close)
+
+
+class InTheirTransaction:
+    """In the producer's transaction: what waits for the database lets the event loop go on."""
+
+    def __init__(self, joined: JoinedAsync, organization: str) -> None:
+        self._joined = joined
+        self._organization = organization
+
+    async def run(self, work: Callable[[PostgresDoor], _T]) -> _T:
+        """See `Runs`."""
+        return await self._joined.run(lambda transactions: work(PostgresDoor(transactions, self._organization)))
+
+    def iterated(self, source: AsyncIterable[_T]) -> Iterator[_T]:
+        """See `Runs`."""
+        return iterated(source)
+
+    async def close(self) -> None:
+        """See `Runs`."""
+
+
+class AsyncPostgresDoor:
+    """See `AsyncDoor`."""
+
+    def __init__(self, runs: Runs) -> None:
+        self._runs = runs
+
+    async def submit(self, mailing: Mailing, recipients: Iterable[GivenRecipient] | AsyncIterable[GivenRecipient]) -> Submitted:
+        """See `Door`."""
+        if isinstance(recipients, AsyncIterable):
+            return await self._runs.run(lambda door: door.submit(mailing, self._runs.iterated(recipients)))
+        return await self._runs.run(lambda door: door.submit(mailing, recipients))
+
+    async def submit_emails(self, mailing: ReadyMailing, emails: Iterable[Email]) -> Submitted:
+        """See `Door`."""
+        return await self._runs.run(lambda door: door.submit_emails(mailing, emails))
+
+    async def send(self, messages: Sequence[Message | Email]) -> list[Accepted]:
+        """See `Door`."""
+        return await self._runs.run(lambda door: door.send(messages))
+
+    async def pause(self, reference: str) -> Progress:
+        """See `Door`."""
+        return await self._runs.run(lambda door: door.pause(reference))
+
+    async def resume(self, reference: str) -> Progress:
+        """See `Door`."""
+        return await self._runs.run(lambda door: door.resume(reference))
+
+    async def cancel(self, reference: str) -> Progress:
+        """See `Door`."""
+        return await self._runs.run(lambda door: door.cancel(reference))
+
+    async def progress(self, reference: str) -> Progress:
+        """See `Door`."""
+        return await self._runs.run(lambda door: door.progress(reference))
+
+    async def deliveries(self, reference: str, state: str | None = None) -> AsyncIterator[Delivery]:
+        """See `Door`."""
+        after = 0
+        while page := await self._page(reference, state, after):
+            for delivery in page:
+                yield delivery
+            after = page[-1].seq or 0
+
+    async def history(self, address: str) -> list[Delivery]:
+        """See `Door`."""
+        return await self._runs.run(lambda door: door.history(address))
+
+    async def message(self, message_id: str) -> Delivery:
+        """See `Door`."""
+        return await self._runs.run(lambda door: door.message(message_id))
+
+    async def close(self) -> None:
+        """See `Door`."""
+        await self._runs.close()
+
+    async def _page(self, reference: str, state: str | None, after: int) -> list[Delivery]:
+        return await self._runs.run(lambda door: door.page(reference, state, after=after))
