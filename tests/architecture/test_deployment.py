@@ -32,7 +32,7 @@ PROGRAMS = {"pg_isready", "redis-cli", "redis-server", "find", "grep"}
 
 def test_the_services_are_those_that_a_mailing_needs() -> None:
     """The sink only where somebody asks for it."""
-    assert set(SERVICES) == {"postgres", "redis", "migrate", "worker", "flower", "sink"}
+    assert set(SERVICES) == {"postgres", "redis", "migrate", "worker", "api", "flower", "sink"}
     assert {name for name, service in SERVICES.items() if "profiles" in service} == {"sink"}
     assert SERVICES["sink"]["profiles"] == ["sink"]
 
@@ -57,15 +57,14 @@ def test_every_variable_that_compose_asks_for_is_in_the_example() -> None:
 
 
 @pytest.mark.parametrize("name", OURS)
-def test_the_settings_of_a_service_are_accepted(name: str) -> None:
+def test_the_settings_of_a_service_are_accepted(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """What compose would pass, once its variables are filled in."""
-    given = {key: _filled(value) for key, value in OURS[name].get("environment", {}).items() if key.startswith("MAILQ_")}
-    chosen = Settings(**{key.removeprefix("MAILQ_").lower(): value for key, value in given.items()})
+    chosen = _settings(name, monkeypatch)
 
-    if name in {"worker", "migrate"}:
+    if name in {"worker", "migrate", "api"}:
         assert chosen.database_url is not None
         assert "@postgres:5432/" in chosen.database_url.get_secret_value()
-    if name in {"worker", "flower"}:
+    if name in {"worker", "flower", "api"}:
         assert chosen.redis_url is not None
         assert chosen.redis_url.get_secret_value().startswith("redis://redis:6379")
 
@@ -105,7 +104,8 @@ def test_a_health_check_asks_something_that_is_there(name: str) -> None:
     if words[0] == "python":
         compile(words[2], name, "exec")
         listens = " ".join(SERVICES[name]["command"])
-        assert re.findall(r"127\.0\.0\.1'?[:,] ?(\d+)", words[2]) == re.findall(r"(?:--port=|:)(\d{4})", listens)
+        ports = re.findall(r"(?:--port=|:)(\d{4})", listens) or [str(Settings().api.port)]
+        assert re.findall(r"127\.0\.0\.1'?[:,] ?(\d+)", words[2]) == ports
     else:
         assert set(programs) <= PROGRAMS
     assert {"interval", "timeout", "retries", "start_period"} <= set(check)
@@ -132,6 +132,7 @@ def test_services_start_in_the_order_of_their_needs() -> None:
 
     assert conditions["migrate"] == {"postgres": "service_healthy"}
     assert conditions["worker"] == {"migrate": "service_completed_successfully", "redis": "service_healthy"}
+    assert conditions["api"] == {"migrate": "service_completed_successfully"}
     assert conditions["flower"] == {"redis": "service_healthy"}
     for needs in conditions.values():
         assert all("healthcheck" in SERVICES[needed] for needed, wanted in needs.items() if wanted == "service_healthy")
@@ -152,6 +153,39 @@ def test_a_worker_has_longer_to_stop_than_it_takes() -> None:
 
     assert timedelta(seconds=int(worker["stop_grace_period"].removesuffix("s"))) >= grace + timedelta(seconds=15)
     assert re.search(r"^STOPSIGNAL SIGTERM$", DOCKERFILE, re.MULTILINE)
+
+
+def test_the_api_has_longer_to_stop_than_it_takes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever is under way is answered, in a container and in a unit; the rest asks again with its key."""
+    by_default = Settings().api.stop_grace
+    in_a_container = _settings("api", monkeypatch).api.stop_grace
+
+    assert _seconds(_unit("mailq-api.service")["TimeoutStopSec"]) >= by_default + timedelta(seconds=10)
+    assert _seconds(SERVICES["api"]["stop_grace_period"]) >= in_a_container + timedelta(seconds=10)
+
+
+def test_the_api_is_reached_through_its_container_and_from_nowhere_else(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It listens to all in its container, and on this host's loopback for a proxy; a unit's listens on loopback itself."""
+    by_default = Settings().api.host
+    chosen = _settings("api", monkeypatch).api
+
+    assert (by_default, chosen.host) == ("127.0.0.1", "0.0.0.0")
+    assert SERVICES["api"]["ports"] == [f"127.0.0.1:{chosen.port}:{chosen.port}"]
+    assert "outside" in SERVICES["api"]["networks"], "a port of a network without a way out is published to nobody"
+
+
+def test_the_proxy_of_the_page_fits_what_it_stands_before() -> None:
+    """The address that it passes to, a body as large as an upload may be, and nothing held back of events."""
+    (block,) = re.findall(
+        r"^```nginx\n(.*?)^```", (ROOT / "docs/doors/serving.md").read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL
+    )
+    facts = dict(re.findall(r"^\s*(\w+) ([^;{]*);$", block, re.MULTILINE))
+    size = re.fullmatch(r"(\d+)m", facts["client_max_body_size"])
+
+    assert size
+    assert int(size[1]) * 1024**2 >= Settings().api.max_upload
+    assert f"server 127.0.0.1:{Settings().api.port};" in block
+    assert (facts["proxy_buffering"], facts["proxy_request_buffering"]) == ("off", "off")
 
 
 def test_a_worker_can_be_scaled() -> None:
@@ -199,10 +233,10 @@ def test_no_password_is_in_the_files() -> None:
 
 
 def test_books_and_broker_are_reached_by_our_services_alone() -> None:
-    """No port of theirs leaves their network; Flower's is on loopback."""
+    """No port of theirs leaves their network; the API's and Flower's are on loopback."""
     published = {name: service["ports"] for name, service in SERVICES.items() if "ports" in service}
 
-    assert published == {"flower": ["127.0.0.1:5555:5555"]}
+    assert published == {"api": ["127.0.0.1:8880:8880"], "flower": ["127.0.0.1:5555:5555"]}
     assert COMPOSE["networks"]["books"] == {"internal": True}
     assert SERVICES["postgres"]["networks"] == SERVICES["redis"]["networks"] == ["books"]
     assert "--read-only=True" in SERVICES["flower"]["command"]
@@ -240,9 +274,32 @@ def _pulse(home: str) -> Path:
     return pulse_path(_run_path(Settings(home=Path(home)), "3.board"))
 
 
+def _settings(name: str, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    """The settings of a service as its process reads them."""
+    for key, value in OURS[name].get("environment", {}).items():
+        if key.startswith("MAILQ_"):
+            monkeypatch.setenv(key, _filled(value))
+    return Settings()
+
+
+def _unit(name: str) -> dict[str, str]:
+    text = (ROOT / "deploy/systemd" / name).read_text()
+    assert set(re.findall(r"\bMAILQ_[A-Z_]+", text)) - set(settings_page.variables()) == set()
+    return dict(re.findall(r"^(\w+)=(.*)$", text, re.MULTILINE))
+
+
+def _seconds(text: str) -> timedelta:
+    return timedelta(seconds=int(text.removesuffix("s")))
+
+
 def _filled(value: object) -> str:
     """A value as compose would have it, with a stand-in for what must be given."""
-    stand_ins = {"MAILQ_RELAY_URL": "smtp://relay.example:25", "POSTGRES_PASSWORD": "abc123", "WORKER_PROCESSES": "2"}
+    stand_ins = {
+        "MAILQ_RELAY_URL": "smtp://relay.example:25",
+        "POSTGRES_PASSWORD": "abc123",
+        "WORKER_PROCESSES": "2",
+        "API_PROCESSES": "1",
+    }
     return re.sub(r"\$\{(\w+)(?::[-?][^}]*)?\}", lambda found: stand_ins[found[1]], str(value))
 
 
@@ -287,11 +344,20 @@ def _require_flower(words: list[str]) -> None:
         assert value
 
 
+@pytest.mark.parametrize("name", sorted(path.name for path in (ROOT / "deploy/systemd").glob("*.service")))
+def test_a_systemd_unit_runs_what_can_be_typed(name: str) -> None:
+    """Under a user of its own, and after a failure again."""
+    facts = _unit(name)
+    program, *rest = shlex.split(facts["ExecStart"])
+
+    _require_command([Path(program).name, *rest])
+    assert facts["Restart"] == "on-failure"
+    assert facts["User"] == "mailq"
+
+
 def test_the_systemd_unit_waits_longer_for_a_stop_than_a_worker_does_for_replies() -> None:
     """And leaves a server down that was drained: it has ended well."""
-    unit = (ROOT / "deploy/systemd/mailq-worker@.service").read_text()
-    facts = dict(re.findall(r"^(\w+)=(.*)$", unit, re.MULTILINE))
+    facts = _unit("mailq-worker@.service")
 
-    assert timedelta(seconds=int(facts["TimeoutStopSec"])) >= Settings().stop_grace + timedelta(seconds=15)
+    assert _seconds(facts["TimeoutStopSec"]) >= Settings().stop_grace + timedelta(seconds=15)
     assert facts["Restart"] == "on-failure"
-    assert set(re.findall(r"\bMAILQ_[A-Z_]+", unit)) - set(settings_page.variables()) == set()
