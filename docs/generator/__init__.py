@@ -6,7 +6,7 @@ A test holds every page to what its maker says, so a page is never out of date.
 from collections.abc import Callable
 from pathlib import Path
 
-from docs.generator import commands, picture, schema, settings, states
+from docs.generator import commands, openapi, picture, schema, settings, states
 
 HERE = Path(__file__).parent.parent
 
@@ -14,6 +14,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "cli.md": commands.page,
     "img/at-a-glance-dark.svg": lambda: picture.page(picture.DARK),
     "img/at-a-glance-light.svg": lambda: picture.page(picture.LIGHT),
+    "openapi.json": openapi.page,
     "schema.md": schema.page,
     "settings.md": settings.page,
     "state-machines.md": states.page,

@@ -14,7 +14,6 @@ from fastapi import FastAPI
 from mailq.settings import Settings
 from mailq.web.api import serving
 from mailq.web.api.app import create
-from mailq.web.api.protocol import Protocol
 from tests.support.waiting import eventually
 
 
@@ -26,9 +25,7 @@ class ApiThread:
         self._listening = serving.listen("127.0.0.1", 0)
         self.address: tuple[str, int] = self._listening.getsockname()
         self.url = serving.address(self._listening)
-        config = uvicorn.Config(self.app, http=Protocol, ws="none", lifespan="on", log_config=None, access_log=False)
-        config.timeout_graceful_shutdown = 10
-        self.server = uvicorn.Server(config)
+        self.server = uvicorn.Server(serving.configuration(settings, serves=self.app))
         self._thread = threading.Thread(target=self.server.run, args=([self._listening],), name="api")
         self._thread.start()
         eventually(lambda: self.server.started)

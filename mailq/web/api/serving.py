@@ -56,11 +56,11 @@ def address(listening: socket.socket) -> str:
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
-def serve(chosen: Settings, listening: socket.socket, *, workers: int) -> None:
-    """Serve until SIGTERM or SIGINT; what is under way is answered first."""
-    config = uvicorn.Config(
-        "mailq.web.api.serving:app",
-        factory=True,
+def configuration(chosen: Settings, *, workers: int = 1, serves: FastAPI | None = None) -> uvicorn.Config:
+    """How uvicorn serves: `app` of this module, unless it is told what else."""
+    return uvicorn.Config(
+        serves or "mailq.web.api.serving:app",
+        factory=serves is None,
         http=Protocol,
         ws="none",
         lifespan="on",
@@ -72,6 +72,11 @@ def serve(chosen: Settings, listening: socket.socket, *, workers: int) -> None:
         timeout_keep_alive=KEEP_ALIVE_S,
         timeout_graceful_shutdown=round(chosen.api.stop_grace.total_seconds()),
     )
+
+
+def serve(chosen: Settings, listening: socket.socket, *, workers: int) -> None:
+    """Serve until SIGTERM or SIGINT; what is under way is answered first."""
+    config = configuration(chosen, workers=workers)
     # uvicorn raises the signal again when it has stopped; that was all it was for.
     signal.signal(signal.SIGTERM, lambda *_: None)
     if workers > 1:
