@@ -33,7 +33,10 @@ def configure() -> None:
         MAILQ={"DATABASE": "default"},
         DEFAULT_FROM_EMAIL=SENDER,
         SERVER_EMAIL="errors@mailq.example",
-        DATABASES={"default": {"ENGINE": "django.db.backends.postgresql", "NAME": "nobody_has_set_it"}},
+        DATABASES={
+            "default": {"ENGINE": "django.db.backends.postgresql", "NAME": "nobody_has_set_it"},
+            "other": {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"},
+        },
         SECRET_KEY="of a test",
         ALLOWED_HOSTS=["testserver"],
         ROOT_URLCONF="tests.support.django_urls",

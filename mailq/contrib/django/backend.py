@@ -129,6 +129,7 @@ class EmailBackend(BaseEmailBackend):
 
     def _waits(self) -> bool:
         """Whether there is a transaction to wait for, other than the one the messages are written in."""
-        if not self._on_commit or self._configuration.alias == DEFAULT_DB_ALIAS:
+        alias = self._configuration.alias
+        if not self._on_commit or (alias is not None and connections[alias].in_atomic_block):
             return False
         return bool(connections[DEFAULT_DB_ALIAS].in_atomic_block)

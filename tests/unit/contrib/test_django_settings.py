@@ -29,7 +29,7 @@ def test_a_project_that_is_set_up_has_nothing_to_be_told():
         ("default", "must be a dict"),
         ({"DATABASES": "default"}, "there is no DATABASES"),
         ({"DATABASE": 7}, "must be a string"),
-        ({"DATABASE": "nowhere"}, "neither an address nor one of DATABASES (default)"),
+        ({"DATABASE": "nowhere"}, "neither an address nor one of DATABASES (default, other)"),
         ({"DATABASE": HTTP}, "there is no KEY"),
         ({"DATABASE": "mysql://u:hidden@x/y"}, "the scheme mysql"),
         ({"SCHEMA": 'mailq"; DROP'}, "name of a schema"),
@@ -47,14 +47,13 @@ def test_what_cannot_be_is_said_by_the_checks_and_refused_by_the_backend(said, w
         configured()
 
 
-@override_settings(DATABASES={"default": {"ENGINE": "django.db.backends.mysql"}})
 def test_a_database_that_is_no_postgresql_is_told_of_the_outbox():
-    """The default database is the default door."""
-    [(_, told)] = found(MAILQ={})
+    """SQLite, MySQL and the like."""
+    [(_, told)] = found(MAILQ={"DATABASE": "other"})
 
     assert "no PostgreSQL" in told
     assert "OUTBOX" in told
-    with override_settings(MAILQ={"OUTBOX": "default"}):
+    with override_settings(MAILQ={"OUTBOX": "other"}):
         assert configured().by_outbox
 
 
