@@ -1,0 +1,73 @@
+"""The examples of the HTTP API run as they stand on their page, against a real API; what they made is counted where the mail arrived."""
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from mailq.admin import keys
+from mailq.settings import Settings
+from mailq.store.database import Database
+from tests.support import examples
+from tests.support.api import serving_api
+from tests.support.nodes.server import WorkerServer
+from tests.support.sink import SinkThread
+from tests.support.waiting import eventually
+
+PAGE = "docs/doors/http-examples.md"
+RUNS = {"sh": ("curl", "sh"), "py": (sys.executable,), "mjs": ("node",), "go": ("go", "go run"), "php": ("php",)}
+"""By the ending of an example: the program it needs, and the words that run it where those are others."""
+
+MAILS = [("ada@customer.example", 2), ("grace@customer.example", 1)]
+
+
+def test_every_example_is_there_in_every_language() -> None:
+    """And each of them is run below."""
+    wanted = {f"http-{what}.{language}" for what in ("mailing", "message", "progress") for language in RUNS}
+
+    assert set(examples.of_page(PAGE)) == wanted
+
+
+@pytest.mark.parametrize("language", RUNS)
+def test_the_examples_of_a_language_are_done_once_however_often_they_are_run(
+    language: str,
+    database: Database,
+    database_url: str,
+    start_server: Callable[..., WorkerServer],
+    sink: SinkThread,
+    tmp_path: Path,
+) -> None:
+    """A mailing of two, watched to its end, and a message; all of it twice, and three mails."""
+    program = RUNS[language][0]
+    if shutil.which(program) is None:
+        pytest.skip(f"there is no {program} on this machine")
+    start_server(queues="mailq.bulk,mailq.transactional", wait=False)
+    key = keys.create(database, "default", "examples", ["send", "read"]).key
+    with serving_api(Settings(database_url=database_url)) as api:
+        run = partial(_run, language, tmp_path, {"API_URL": api.url, "API_KEY": key})
+        run("mailing")
+        watched = run("progress")
+        answers = [run("message"), run("message")]
+        eventually(lambda: len(sink.accepted) == 3, within=30)
+        run("mailing")
+        finished = run("progress")
+
+    assert "finished" in watched
+    assert "finished" in finished
+    assert all("msg_" in answer for answer in answers)
+    assert [(address, sink.accepted_recipients.count(address)) for address, _ in MAILS] == MAILS
+    assert len(sink.accepted) == 3
+
+
+def _run(language: str, directory: Path, variables: dict[str, str], what: str) -> str:
+    path = examples.write(PAGE, f"http-{what}.{language}", directory)
+    argv = [*RUNS[language][-1].split(), str(path)]
+    environment = {**os.environ, **variables}
+    done = subprocess.run(argv, cwd=directory, env=environment, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
