@@ -1,14 +1,7 @@
-"""Recipients as lines of NDJSON, cut into chunks. The same recipients are always cut alike: the keys of chunks count on it."""
+"""Lines cut into chunks. The same lines are always cut alike: the keys of chunks count on it."""
 
 from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator
 from typing import NamedTuple
-
-from mailq.client.doors import GivenRecipient
-from mailq.client.recipients import read_recipient
-from mailq.client.values import Email
-from mailq.core.message import canonical_mail
-from mailq.core.plain_json import NotPlain, to_json
-from mailq.errors import BadInput
 
 
 class Chunk(NamedTuple):
@@ -71,44 +64,3 @@ async def cut_async(lines: Iterable[bytes] | AsyncIterable[bytes], size: Size) -
             yield chunk
     if (rest := cutter.rest()) is not None:
         yield rest
-
-
-def recipient_lines(recipients: Iterable[GivenRecipient]) -> Iterator[bytes]:
-    """A line for each recipient.
-
-    Raises:
-        BadInput: one is of another shape, or has variables that are no JSON.
-    """
-    return (_line(place, given) for place, given in enumerate(recipients, start=1))
-
-
-def recipient_lines_async(
-    recipients: Iterable[GivenRecipient] | AsyncIterable[GivenRecipient],
-) -> Iterable[bytes] | AsyncIterable[bytes]:
-    """The same, of recipients that may have to be awaited."""
-    return _awaited_lines(recipients) if isinstance(recipients, AsyncIterable) else recipient_lines(recipients)
-
-
-def email_line(email: Email) -> bytes:
-    """The line of a recipient whose message is ready.
-
-    Raises:
-        BadInput: it is no mail.
-    """
-    return to_json({"address": email.to, "mime": canonical_mail(email.message), "sender": email.sender}).encode()
-
-
-async def _awaited_lines(recipients: AsyncIterable[GivenRecipient]) -> AsyncIterator[bytes]:
-    place = 0
-    async for given in recipients:
-        place += 1
-        yield _line(place, given)
-
-
-def _line(place: int, given: GivenRecipient) -> bytes:
-    recipient = read_recipient(place, given)
-    try:
-        # `address` last: templates know no other one.
-        return to_json(dict(sorted(recipient.variables.items())) | {"address": recipient.address}).encode()
-    except (NotPlain, TypeError) as error:
-        raise BadInput(f"recipient {place}: the variables {error}", field="recipients") from None

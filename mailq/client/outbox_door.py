@@ -1,29 +1,27 @@
 """The door into an outbox: what it is told becomes rows in the producer's transaction, once nothing is wrong with it."""
 
 import json
-import re
 import secrets
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NoReturn
 
-from mailq.client.cutting import Size, cut, email_line, recipient_lines
+from mailq.client.cutting import Size, cut
 from mailq.client.doors import GivenRecipient
+from mailq.client.lines import email_line, recipient_line
 from mailq.client.orders import mailing_order, message_order
 from mailq.client.plain import plain
-from mailq.client.recipients import read_recipient
-from mailq.client.values import Accepted, Delivery, Email, Mailing, Message, Progress, ReadyMailing, Recipient, Submitted
+from mailq.client.values import Accepted, Delivery, Email, Mailing, Message, Progress, ReadyMailing, Submitted
 from mailq.core.address import InvalidAddress, normalise
 from mailq.core.ids import public_id
-from mailq.core.message import canonical_mail
-from mailq.engine.intake.order import needed_by
+from mailq.core.message import Content, ReadyMade, canonical_mail
+from mailq.engine.intake.jsonlines import parse
+from mailq.engine.intake.order import require_names
 from mailq.errors import BadInput, Conflict
 from mailq.store.outbox import Kind, State
 from mailq.store.outbox_writing import Row, writing
 
 ROW = Size(num_recipients=500, num_bytes=500_000)
 """Of one row of recipients: small enough for any database's idea of a statement."""
-
-_NOT_ASCII = re.compile(r"[^\x00-\x7f]")
 
 
 class OutboxDoor:
@@ -38,15 +36,14 @@ class OutboxDoor:
 
     def submit(self, mailing: Mailing, recipients: Iterable[GivenRecipient]) -> Submitted:
         """See `Door`. The id is that of the outbox; mailq knows the mailing by its key, which is this id where it has none."""
-        needed = needed_by(mailing_order(mailing).content)
-        taking = _Taking()
-        return self._write(Kind.MAILING, mailing, recipient_lines(taking.recipients(recipients)), taking, needed)
+        content = mailing_order(mailing).content
+        lines = (recipient_line(seq, given) for seq, given in enumerate(recipients, start=1))
+        return self._write(Kind.MAILING, mailing, lines, content)
 
     def submit_emails(self, mailing: ReadyMailing, emails: Iterable[Email]) -> Submitted:
         """See `Door` and `submit`."""
-        mailing_order(mailing)
-        taking = _Taking()
-        return self._write(Kind.READY_MAILING, mailing, map(email_line, taking.emails(emails)), taking)
+        content = mailing_order(mailing).content
+        return self._write(Kind.READY_MAILING, mailing, map(email_line, emails), content)
 
     def send(self, messages: Sequence[Message | Email]) -> list[Accepted]:
         """See `Door`."""
@@ -88,64 +85,41 @@ class OutboxDoor:
         """The connection is the producer's."""
 
     def _write(
-        self,
-        kind: Kind,
-        mailing: Mailing | ReadyMailing,
-        lines: Iterable[bytes],
-        taking: "_Taking",
-        needed: frozenset[str] = frozenset(),
+        self, kind: Kind, mailing: Mailing | ReadyMailing, lines: Iterable[bytes], content: Content | ReadyMade
     ) -> Submitted:
-        handle, num_parts = _handle(), 0
+        handle, num_parts, taken = _handle(), 0, _Taken()
         into = writing(self._connection)
         with into.undoing([handle]):
-            for chunk in cut(lines, ROW):
+            for chunk in cut(taken.noted(lines), ROW):
                 if not num_parts:
-                    taking.require(needed)
-                into.add([Row(handle, num_parts, Kind.RECIPIENTS, State.PART, _in_ascii(chunk.lines.decode()))])
+                    require_names(content, frozenset(taken.names), "its recipients")
+                into.add([Row(handle, num_parts, Kind.RECIPIENTS, State.PART, chunk.lines.decode("ascii"))])
                 num_parts += 1
             if not num_parts:
                 raise BadInput("the mailing has no recipients", field="recipients")
             into.add([_head(handle, num_parts, kind, plain(mailing))])
-        return Submitted(handle, True, taking.num_profiles, taking.num_skipped)
+        return Submitted(handle, True, taken.num_profiles, taken.num_skipped)
 
 
-class _Taking:
-    """Counts recipients as they go by."""
+class _Taken:
+    """What is known of recipients that have gone by, and will be found again when their lines are read."""
 
     def __init__(self) -> None:
         self.num_profiles = 0
         self.num_skipped = 0
-        self._names: set[str] = set()
+        self.names: set[str] = set()
 
-    def recipients(self, given: Iterable[GivenRecipient]) -> Iterator[Recipient]:
-        """Recipients as they are taken."""
-        for place, each in enumerate(given, start=1):
-            recipient = read_recipient(place, each)
-            self._names.update(recipient.variables)
-            self._count(recipient.address)
-            yield recipient
-
-    def emails(self, given: Iterable[Email]) -> Iterator[Email]:
-        """The same of messages that are ready."""
-        for each in given:
-            self._count(each.to)
-            yield each
-
-    def require(self, names: frozenset[str]) -> None:
-        """Refuse a content that needs what no recipient so far has.
-
-        Raises:
-            BadInput: it does.
-        """
-        if missing := sorted(names - self._names - {"address", "email"}):
-            raise BadInput(f"the content uses what the recipients do not have: {', '.join(missing)}", field="recipients")
-
-    def _count(self, address: str) -> None:
-        self.num_profiles += 1
-        try:
-            normalise(address)
-        except InvalidAddress:
-            self.num_skipped += 1
+    def noted(self, lines: Iterable[bytes]) -> Iterator[bytes]:
+        """Lines as they go by."""
+        for line in lines:
+            self.num_profiles += 1
+            try:
+                recipient = parse(line.decode("ascii"))
+                normalise(recipient["address"])
+                self.names.update(recipient)
+            except (ValueError, InvalidAddress):
+                self.num_skipped += 1
+            yield line
 
 
 def _message_row(message: Message | Email) -> Row:
@@ -163,11 +137,6 @@ def _head(handle: str, part: int, kind: Kind, said: Mapping[str, Any]) -> Row:
 def _handle() -> str:
     """What mailq knows it by, if the producer has no name for it."""
     return public_id("obx", secrets.token_bytes(10))
-
-
-def _in_ascii(text: str) -> str:
-    """The same JSON."""
-    return text if text.isascii() else _NOT_ASCII.sub(lambda found: json.dumps(found[0])[1:-1], text)
 
 
 def refuse() -> NoReturn:

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Se
 
 import httpx2
 
-from mailq.client.cutting import Chunk, cut_async, email_line, recipient_lines_async
+from mailq.client.cutting import Chunk, cut_async
 from mailq.client.doors import GivenRecipient
 from mailq.client.http import answers, connection, exchanges, requests
 from mailq.client.http.address import parse_address, require_key
@@ -13,6 +13,7 @@ from mailq.client.http.connection import Body
 from mailq.client.http.exchanges import NEXT, UPLOAD, Exchange, Result
 from mailq.client.http.patience import Patience
 from mailq.client.http.requests import Request
+from mailq.client.lines import email_line, recipient_lines_async
 from mailq.client.values import Accepted, Delivery, Email, Mailing, Message, Progress, ReadyMailing, Submitted
 
 

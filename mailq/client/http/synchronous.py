@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import httpx2
 
-from mailq.client.cutting import Chunk, cut, email_line, recipient_lines
+from mailq.client.cutting import Chunk, cut
 from mailq.client.doors import GivenRecipient
 from mailq.client.http import answers, connection, exchanges, requests
 from mailq.client.http.address import parse_address, require_key
@@ -13,6 +13,7 @@ from mailq.client.http.connection import Body
 from mailq.client.http.exchanges import NEXT, UPLOAD, Exchange, Result
 from mailq.client.http.patience import Patience
 from mailq.client.http.requests import Request
+from mailq.client.lines import email_line, recipient_lines
 from mailq.client.values import Accepted, Delivery, Email, Mailing, Message, Progress, ReadyMailing, Submitted
 
 
