@@ -8,7 +8,7 @@ from mailq.admin import pages
 from mailq.admin.pages import Page
 from mailq.core.delivery import State as DeliveryState
 from mailq.core.mailing import State
-from mailq.engine import naming, steering
+from mailq.engine import naming, resending, steering
 from mailq.errors import NotFound
 from mailq.store import exports, mailings
 from mailq.store.database import Database
@@ -27,6 +27,7 @@ __all__ = [
     "find",
     "list_",
     "pause",
+    "resend",
     "resume",
     "show",
 ]
@@ -162,6 +163,27 @@ def cancel(database: Database, organization_id: int | None, reference: str) -> S
         Conflict: it is finished or expired.
     """
     return _summary(database, steering.cancel(database, reference, organization_id=organization_id))
+
+
+def resend(
+    database: Database,
+    organization_id: int | None,
+    reference: str,
+    *,
+    actor: str,
+    who: Sequence[int | str] = (),
+    key: str | None = None,
+) -> Summary:
+    """Send errors of a mailing again: those of recipients that are named by address or number, or all. See `resending.resend`.
+
+    Raises:
+        NotFound: the organization has no such mailing, or the mailing no such recipient.
+        Conflict: it has not started or is over; somebody who is named is not in error, or is suppressed; or the key belongs to
+            another request.
+        BadInput: too many are named.
+    """
+    resent = resending.resend(database, reference, actor=actor, who=who, key=key, organization_id=organization_id)
+    return show(database, organization_id, resent.public_id)
 
 
 def _exported(database: Database, mailing: Mailing, states: frozenset[DeliveryState], domain: str | None) -> Iterator[Exported]:

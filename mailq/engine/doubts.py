@@ -11,11 +11,13 @@ from sqlalchemy import Connection
 
 from mailq import telemetry
 from mailq.core.in_doubt import AFTER, Verdict, by_policy, refusal
-from mailq.core.mailing import Lane, State
+from mailq.core.mailing import Lane
 from mailq.core.outcome import Doubt
+from mailq.core.resending import GIVEN_UP
+from mailq.engine.reopening import past_its_time, reopen
 from mailq.errors import Conflict
-from mailq.store import audit, doubts, mailings, waking
-from mailq.store.database import Transactions, moment
+from mailq.store import audit, doubts, mailings
+from mailq.store.database import Transactions
 from mailq.store.doubts import Doubtful, Locked, Resolved
 from mailq.store.mailings import Mailing
 
@@ -48,7 +50,7 @@ class Judged:
 
 def judged(one: Doubtful, verdict: Verdict, *, by: str) -> Judged:
     """A verdict with the words that go with it."""
-    words = {Verdict.SENT: f"taken for sent by {by}", Verdict.ERROR: f"given up by {by}", Verdict.RESEND: None}
+    words = {Verdict.SENT: f"taken for sent by {by}", Verdict.ERROR: f"{GIVEN_UP}{by}", Verdict.RESEND: None}
     return Judged(one, verdict, words[verdict])
 
 
@@ -66,7 +68,7 @@ def settle(tx: Connection, verdicts: Sequence[tuple[Locked, Sequence[Judged]]], 
         audit.note_deliveries(tx, locked.mailing_id, noted, actor=actor, action=ACTION)
         if any(each.verdict is Verdict.RESEND for each in some):
             again.add(locked.mailing_id)
-    lanes = frozenset(_reopen(tx, mailing_id) for mailing_id in sorted(again))
+    lanes = frozenset(reopen(tx, mailing_id, _require_resendable).lane for mailing_id in sorted(again))
     return Settled(sum(len(some) for _, some in verdicts), lanes)
 
 
@@ -107,9 +109,13 @@ def require_allowed(tx: Connection, mailing: Mailing, verdict: Verdict) -> None:
     Raises:
         Conflict: with the reason.
     """
-    why = refusal(verdict, mailing.state, past_its_time=_past_its_time(tx, mailing))
+    why = refusal(verdict, mailing.state, past_its_time=past_its_time(tx, mailing))
     if why is not None:
         raise Conflict(f"mailing {mailing.public_id} {why}; resolve as `sent` or `error`. Nothing was changed")
+
+
+def _require_resendable(tx: Connection, mailing: Mailing) -> None:
+    require_allowed(tx, mailing, Verdict.RESEND)
 
 
 def nothing_in_doubt(mailing: Mailing, reason: Doubt | None) -> Conflict:
@@ -163,24 +169,10 @@ def _settle_batch(
     with database.begin() as tx:
         locked = doubts.lock(tx, batch_id)
         mailing = mailings.get(tx, locked.mailing_id)
-        terms = _Terms(mailing, _past_its_time(tx, mailing))
+        terms = _Terms(mailing, past_its_time(tx, mailing))
         found = doubts.in_batch(tx, locked, reason=reason, older_than=older_than)
         verdicts = [given for one in found if (given := judge(one, terms)) is not None]
         return settle(tx, [(locked, verdicts)], actor=actor)
-
-
-def _reopen(tx: Connection, mailing_id: int) -> Lane:
-    """Lock the mailing, whose end is decided under the same lock, and let it run again if it was finished."""
-    mailing = mailings.get(tx, mailing_id, lock=True)
-    require_allowed(tx, mailing, Verdict.RESEND)
-    if mailing.state is State.FINISHED:
-        mailings.step(tx, mailing_id, State.RUNNING)
-    waking.wake(tx)
-    return mailing.lane
-
-
-def _past_its_time(tx: Connection, mailing: Mailing) -> bool:
-    return mailing.expires_at is not None and mailing.expires_at <= moment(tx)
 
 
 def _details(each: Judged) -> Mapping[str, str | None]:

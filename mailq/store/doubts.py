@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Row, select, text, update
+from sqlalchemy import Connection, Row, func, select, text, update
 
 from mailq.core.batch import State as BatchState
 from mailq.core.delivery import NEXT, State
@@ -276,6 +276,15 @@ def _count(tx: Connection, locked: Locked, after: Sequence[State]) -> None:
         "num_sent": batch.c.num_sent + after.count(State.SENT),
         "num_errors": batch.c.num_errors + after.count(State.ERROR),
     }
-    if State.PENDING in after and locked.state in {BatchState.FINISHED, BatchState.WAITING}:
-        values |= {"state": BatchState.READY, "due_at": None, "rung_at": None, "finished_at": None}
+    if State.PENDING in after:
+        values |= opened_again(locked)
     tx.execute(update(batch).where(batch.c.id == locked.batch_id).values(**values))
+
+
+def opened_again(locked: Locked) -> dict[str, Any]:
+    """What changes in a batch's row because something of it is to be sent. Nothing while it is ready, or leased: then its holder
+    finds what is pending when he hands it back.
+    """
+    if locked.state not in {BatchState.FINISHED, BatchState.WAITING}:
+        return {}
+    return {"state": BatchState.READY, "due_at": None, "rung_at": None, "finished_at": None, "ready_at": func.clock_timestamp()}

@@ -11,15 +11,16 @@ REPLIES = {250: "sent", 451: "deferred", 550: "error"}
 
 @dataclass
 class ModelDelivery:
-    """A delivery: `is_due` of a deferred one, `doubt` of one in doubt."""
+    """A delivery: `is_due` of a deferred one, `doubt` of one in doubt; `given_up` of one that was, and counts as not sent."""
 
     state: str = "pending"
     is_due: bool = True
     doubt: str | None = None
+    given_up: bool = False
 
-    def become(self, state: str, *, is_due: bool = True, doubt: str | None = None) -> None:
+    def become(self, state: str, *, is_due: bool = True, doubt: str | None = None, given_up: bool = False) -> None:
         """Settle it, or open it again."""
-        self.state, self.is_due, self.doubt = state, is_due, doubt
+        self.state, self.is_due, self.doubt, self.given_up = state, is_due, doubt, given_up
 
 
 @dataclass(eq=False)
@@ -112,7 +113,7 @@ class ModelBatch:
             one.is_due = True
 
     def resend(self, seq: int) -> None:
-        """Open a doubt again; a batch that is leased keeps its holder, who does not see it in this pass."""
+        """Open a doubt or an error again; a batch that is leased keeps its holder, who does not see it in this pass."""
         self.deliveries[seq].become("pending")
         if self.state in ("finished", "waiting"):
             self.state = "ready"
@@ -153,3 +154,7 @@ class ModelMailing:
     def doubts(self) -> dict[int, str]:
         """Why each delivery that is in doubt is so."""
         return {seq: doubt for seq, (_, doubt) in self.states().items() if doubt is not None}
+
+    def errors(self) -> list[int]:
+        """The deliveries that ended in an error."""
+        return [seq for seq, (state, _) in self.states().items() if state == "error"]

@@ -21,7 +21,7 @@ from mailq.core.delivery import Change, State
 from mailq.core.in_doubt import Verdict
 from mailq.core.journal import Mark, Record
 from mailq.core.outcome import Doubt
-from mailq.engine import doubt_lists, steering
+from mailq.engine import doubt_lists, resending, steering
 from mailq.engine.doubt_lists import Named
 from mailq.engine.ledger import Ledger
 from mailq.engine.ports import LeftBehind
@@ -239,10 +239,29 @@ class LedgerMachine(RuleBasedStateMachine):
         doubt_lists.resolve(self.database, asked, actor="ann")
         batch = self.model.batch_of(seq)
         if verdict is not Verdict.RESEND:
-            batch.deliveries[seq].become(verdict)
+            batch.deliveries[seq].become(verdict, given_up=verdict is Verdict.ERROR)
             return
         batch.resend(seq)
         if self.model.state == "finished":
+            self.model.state = "running"
+
+    @precondition(lambda self: self.model.errors())
+    @rule(data=st.data(), named=st.booleans())
+    def send_errors_again(self, data: st.DataObject, named: bool) -> None:
+        """Somebody sends errors again, whoever may hold their batches: some by name, or all that were never in doubt."""
+        errors = sorted(self.model.errors())
+        who = data.draw(st.lists(st.sampled_from(errors), min_size=1, unique=True), label="who") if named else []
+        if self.model.ended or self.model.state not in {"running", "paused", "finished"}:
+            before = self.rows()
+            with pytest.raises(Conflict):
+                resending.resend(self.database, self.made.public_id, actor="ann", who=who)
+            assert self.rows() == before
+            return
+        again = who or [seq for seq in errors if not self.model.batch_of(seq).deliveries[seq].given_up]
+        assert resending.resend(self.database, self.made.public_id, actor="ann", who=who).num == len(again)
+        for seq in again:
+            self.model.batch_of(seq).resend(seq)
+        if again and self.model.state == "finished":
             self.model.state = "running"
 
     # What must hold after each step.
