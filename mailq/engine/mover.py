@@ -16,7 +16,7 @@ class Mover:
         self._dispatcher = dispatcher
 
     def heed(self) -> bool:
-        """Move and ring until no message waits; whether there is something else, for the upkeep to find.
+        """Move what waits and ring; whether there is something else, for the upkeep to find.
 
         What takes long is left to the upkeep: a password reset does not wait for a million addresses to be compared.
         """
@@ -25,13 +25,13 @@ class Mover:
             return not num or bool(sealing.complete(tx))
 
     def move(self) -> int:
-        """Move and ring until no message waits, or many have been moved; how many."""
+        """Move what waits and ring; how many messages. What comes meanwhile is left to the next call, with all that comes with it."""
         num = 0
         for _ in range(_MOST_STEPS):
             moved = move(self._database)
-            if not moved.num:
-                break
             num += moved.num
             for lane in sorted(moved.lanes):
                 self._dispatcher.top_up(lane)
+            if not moved.more:
+                break
         return num

@@ -27,21 +27,22 @@ BYTES_A_STEP = 32_000_000
 
 @dataclass(frozen=True, slots=True)
 class Moved:
-    """How many messages were moved, and the lanes to ring for."""
+    """How many messages were moved, the lanes to ring for, and whether there were more than one step takes."""
 
     num: int = 0
     lanes: frozenset[Lane] = frozenset()
+    more: bool = False
 
 
 def move(database: Transactions) -> Moved:
-    """Give some of the messages that wait their places in their streams, in one transaction; nothing moved says that none waited.
-
-    What another leader is just moving is left to him.
+    """Give some of the messages that wait their places in their streams, in one transaction. What another leader is just moving is
+    left to him.
     """
     with database.begin() as tx:
-        taken = _not_too_much(inbox.take(tx, limit=MESSAGES_A_STEP))
-        if not taken:
+        waiting = inbox.take(tx, limit=MESSAGES_A_STEP + 1)
+        if not waiting:
             return Moved()
+        taken = _not_too_much(waiting)
         now = moment(tx)
         found = _in_streams(tx, taken, now)
         numbers = streams.last_numbers(tx, [stream.mailing_id for stream in found.values()])
@@ -49,7 +50,7 @@ def move(database: Transactions) -> Moved:
         streams.add(tx, list(chain.from_iterable(loads)), now=now)
     num = sum(map(len, taken.values()))
     log.debug("inbox.moved", num=num, streams=len(taken))
-    return Moved(num, frozenset(Lane(taken[name][0].lane) for name in found))
+    return Moved(num, frozenset(Lane(taken[name][0].lane) for name in found), more=num < len(waiting))
 
 
 def _not_too_much(waiting: Sequence[Waiting]) -> dict[Name, list[Waiting]]:
@@ -57,7 +58,7 @@ def _not_too_much(waiting: Sequence[Waiting]) -> dict[Name, list[Waiting]]:
     grown = accumulate(one.size_bytes for one in waiting)
     fitting = [one for one, total in zip(waiting, grown, strict=True) if total <= BYTES_A_STEP] or waiting[:1]
     by_stream: dict[Name, list[Waiting]] = {}
-    for one in fitting:
+    for one in fitting[:MESSAGES_A_STEP]:
         by_stream.setdefault(Name(one.organization_id, one.stream), []).append(one)
     return by_stream
 

@@ -133,7 +133,15 @@ def test_a_batch_takes_so_many_messages_and_so_many_bytes(database, monkeypatch)
 def test_a_step_takes_so_many_bytes_and_always_one_message(database, monkeypatch):
     monkeypatch.setattr(streams, "BYTES_A_STEP", 10)
     accept(database, order(), order())
-    assert [streams.move(database).num for _ in range(3)] == [1, 1, 0]
+    steps = [streams.move(database) for _ in range(3)]
+    assert [(moved.num, moved.more) for moved in steps] == [(1, True), (1, False), (0, False)]
+
+
+def test_a_step_takes_so_many_messages_and_says_that_there_are_more(database, monkeypatch):
+    monkeypatch.setattr(streams, "MESSAGES_A_STEP", 2)
+    accept(database, *[order()] * 5)
+    steps = [streams.move(database) for _ in range(3)]
+    assert [(moved.num, moved.more) for moved in steps] == [(2, True), (2, True), (1, False)]
 
 
 def test_a_step_that_dies_leaves_everything_as_it_was(database, monkeypatch):
