@@ -73,9 +73,9 @@ class MailingAdmin(_ReadOnly):
     def progress(self, mailing: Mailing) -> SafeString:
         """A bar, and how many recipients are settled."""
         books = _books(mailing)
-        return format_html(
-            '<progress max="{}" value="{}"></progress> {}', max(books.num_profiles, 1), books.num_done, f"{books.num_done:,}"
-        )
+        bar = '<span style="white-space: nowrap"><progress max="{}" value="{}"></progress> {} of {}</span>'
+        counts = (f"{books.num_done:,}", f"{books.num_profiles:,}")
+        return format_html(bar, max(books.num_profiles, 1), books.num_done, *counts)
 
     @admin.display(description="sent")
     def sent(self, mailing: Mailing) -> int:

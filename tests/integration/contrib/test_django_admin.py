@@ -83,7 +83,7 @@ def test_the_list_shows_how_far_each_mailing_is(books, browse):
     page = browse("view_mailing").get(MAILINGS).content.decode()
 
     assert "Spring sale" in page
-    assert '<progress max="5" value="3"></progress> 3' in page
+    assert '<progress max="5" value="3"></progress> 3 of 5' in page
 
 
 def test_the_books_of_a_page_are_one_query(books, browse):

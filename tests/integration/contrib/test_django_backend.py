@@ -14,6 +14,7 @@ from mailq.contrib.django import EmailBackend, client, send, submit
 from mailq.errors import BadInput, Conflict, MailqError, Unavailable
 
 SENDER = "shop@mailq.example"
+LINE_BREAK = r"newlines|linefeed"  # as Django 5 and 6 say it
 
 pytestmark = pytest.mark.usefixtures("project")
 
@@ -128,7 +129,7 @@ def test_what_is_refused_leaves_the_transaction_as_it_was(messages):
         a_message("before@x.example").send()
         with pytest.raises(BadInput):
             a_message("ann@localhost").send()
-        with pytest.raises(ValueError, match="newlines"):
+        with pytest.raises(ValueError, match=LINE_BREAK):
             EmailBackend().send_messages([a_message("ann@x.example"), a_message(subject="Hello\nBcc: eve@evil.example")])
         a_message("after@x.example").send()
 
@@ -138,7 +139,7 @@ def test_what_is_refused_leaves_the_transaction_as_it_was(messages):
 def test_fail_silently_counts_nothing_and_does_not_hide_an_injection(messages):
     """As Django's own backend has it."""
     assert EmailBackend(fail_silently=True).send_messages([a_message("ann@localhost")]) == 0
-    with pytest.raises(ValueError, match="newlines"):
+    with pytest.raises(ValueError, match=LINE_BREAK):
         EmailBackend(fail_silently=True).send_messages([a_message(subject="Hello\nBcc: eve@evil.example")])
 
     assert messages() == []

@@ -4,6 +4,7 @@ import asyncio
 from contextlib import asynccontextmanager
 
 import pytest
+from django.conf import settings
 from django.contrib.auth.models import User
 from django.core.mail import EmailMessage, send_mail
 from django.core.management import call_command
@@ -67,6 +68,9 @@ def test_the_settings_of_django_are_enough(project, messages):
     said = copied(DJANGO, "settings.py", INSTALLED_APPS=[])
     assert said["INSTALLED_APPS"] == ["mailq.contrib.django"]
     chosen = {name: value for name, value in said.items() if name.isupper() and name != "INSTALLED_APPS"}
+    if hasattr(settings, "MAILERS"):
+        # From Django 6.1 on a project has one or the other.
+        chosen["MAILERS"] = {"default": {"BACKEND": chosen.pop("EMAIL_BACKEND")}}
 
     with override_settings(**chosen):
         call_command("check", tags=["mailq"], databases=["default"], fail_level="WARNING")
