@@ -4,6 +4,7 @@ import asyncio
 import random
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from mailq.broker.doorbell import CeleryDoorbell
 from mailq.broker.marks import RedisMarks
@@ -36,6 +37,11 @@ from mailq.transports.journals import FileJournals
 from mailq.transports.marks_file import FileMarks
 from mailq.transports.server_lock import lock_path, proves_dead
 
+if TYPE_CHECKING:
+    from mailq.client.carrier import Carrier, Told
+    from mailq.client.doors import Door
+    from mailq.store.outbox_database import OutboxDatabase
+
 
 def database(settings: Settings, *, application: str = "mailq") -> Database:
     """The ledger's database.
@@ -59,6 +65,29 @@ def server_database(settings: Settings, *, application: str) -> Database:
     return Database(
         url, application=application, idle_timeout_ms=round(ttl.total_seconds() * 1000), schema=settings.database_schema
     )
+
+
+def outbox_door(settings: Settings, to: str | None, *, organization: str) -> "Door":
+    """The door that an outbox is carried to: an HTTP API, or our own database.
+
+    Raises:
+        Misconfigured: the address, the key or the database is missing, or is none.
+    """
+    from mailq.client import opening
+
+    if to is None:
+        url = required(settings.database_url, "database_url")
+        return opening.door(url, organization=organization, schema=settings.database_schema, key=None)
+    if not to.startswith(("http://", "https://")):
+        raise Misconfigured("--to names an HTTP API, https://…; our own database is named by MAILQ_DATABASE_URL")
+    return opening.door(to, organization=organization, schema=None, key=required(settings.outbox_key, "outbox_key"))
+
+
+def carrier(outbox: "OutboxDatabase", door: "Door", *, told: "Told") -> "Carrier":
+    """What carries an outbox to a door; `told` hears of what is refused."""
+    from mailq.client.carrier import Carrier
+
+    return Carrier(outbox, door, now=Clock().now, told=told)
 
 
 def kept_connection(database: Database) -> KeptConnection:

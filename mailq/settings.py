@@ -169,6 +169,10 @@ class Settings(BaseSettings):
     )
     redis_url: SecretStr | None = Field(None, description="Redis or Valkey, `redis://host:6379/0`; `noeviction` is required")
     relay_url: SecretStr | None = Field(None, description="the SMTP host that takes our mail, `smtp://host:25`")
+    outbox_url: SecretStr | None = Field(
+        None, description="database of a producer's outbox, for `mailqctl outbox`: `mysql+pymysql://user:password@host/database`"
+    )
+    outbox_key: SecretStr | None = Field(None, description="API key with which `mailqctl outbox relay --to` hands over")
     server_id: str | None = Field(
         None, description="unique and stable id of this worker instance; default `<hostname>:<server_port>`"
     )

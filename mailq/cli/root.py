@@ -23,6 +23,7 @@ COMMANDS = {
     "history": Entry("mailq.cli.history:history", "Show every mail that one address got or did not get."),
     "worker": Entry("mailq.cli.worker:worker", "Start a worker server."),
     "api": Entry("mailq.cli.api:api", "Serve the HTTP API."),
+    "outbox": Entry("mailq.cli.outbox:outbox", "Carry what producers on other databases commit."),
     "server": Entry("mailq.cli.server:server", "See and steer worker servers."),
     "db": Entry("mailq.cli.db:db", "Upgrade the database, or check that it fits."),
     "up": Entry("mailq.cli.up:up", "Run PostgreSQL, Redis and a mail sink here."),

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from itertools import groupby
+from typing import Any
 
 from mailq import telemetry
 from mailq.client.doors import Door
@@ -150,16 +151,14 @@ class Carrier:
 
     def _recipients(self, head: Head) -> Iterator[Recipient]:
         """The recipients of a mailing; those of a few rows at a time are in memory."""
-        for line in self._lines(head):
-            recipient = json.loads(line)
+        for recipient in self._read(head):
             yield Recipient(recipient.pop("address"), recipient)
 
     def _emails(self, head: Head) -> Iterator[Email]:
-        for line in self._lines(head):
-            recipient = json.loads(line)
-            yield Email(recipient["mime"].encode(), recipient["address"], recipient["sender"])
+        for recipient in self._read(head):
+            yield Email(str(recipient["mime"]).encode(), recipient["address"], recipient["sender"])
 
-    def _lines(self, head: Head) -> Iterator[str]:
+    def _read(self, head: Head) -> Iterator[dict[str, Any]]:
         with self._database.begin() as tx:
             there = outbox.num_parts(tx, head.handle)
         if there != head.num_parts:
@@ -168,7 +167,7 @@ class Carrier:
             with self._database.begin() as tx:
                 some = outbox.parts(tx, head.handle, first=first, limit=_PARTS_AT_ONCE)
             for part in some:
-                yield from part.payload.rstrip("\n").split("\n")
+                yield from map(_object, part.payload.rstrip("\n").split("\n"))
 
 
 def _runs(heads: Sequence[Head]) -> list[list[Head]]:
@@ -185,6 +184,16 @@ def _message(head: Head) -> Message | Email:
 
 def _said(kind: Callable[..., Said], head: Head) -> Said:
     try:
-        return said(kind, json.loads(head.payload))
+        return said(kind, _object(head.payload))
     except (TypeError, ValueError) as error:
         raise BadInput(f"the row cannot be read: {error}") from None
+
+
+def _object(text: str) -> dict[str, Any]:
+    try:
+        found = json.loads(text)
+    except ValueError as error:
+        raise BadInput(f"the row cannot be read: {error}") from None
+    if not isinstance(found, dict):
+        raise BadInput("the row cannot be read: it is no JSON object")
+    return found

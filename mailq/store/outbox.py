@@ -4,10 +4,10 @@ It is no part of our schema, and knows nothing that only PostgreSQL has. A messa
 last, its content: the *head*, which counts them, so that a mailing is never seen without all its recipients. They share a handle.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import NamedTuple
 
 from sqlalchemy import (
     BigInteger,
@@ -106,9 +106,14 @@ class Part:
 
 
 def waiting(tx: Connection, *, after: int = 0, limit: int) -> list[Head]:
-    """The heads that nobody has handed over yet, in the order they were written."""
+    """The heads that nobody has handed over yet, in the order they were written. Kinds of a later version wait for its relay."""
     columns = (outbox.c.id, outbox.c.handle, outbox.c.part, outbox.c.kind, outbox.c.payload)
-    statement = select(*columns).where(outbox.c.state == State.WAITING, outbox.c.id > after).order_by(outbox.c.id).limit(limit)
+    statement = (
+        select(*columns)
+        .where(outbox.c.state == State.WAITING, outbox.c.id > after, outbox.c.kind.in_(list(Kind)))
+        .order_by(outbox.c.id)
+        .limit(limit)
+    )
     return [Head(row.id, row.handle, row.part, Kind(row.kind), row.payload) for row in tx.execute(statement)]
 
 
@@ -157,12 +162,20 @@ def counts(tx: Connection) -> dict[State, int]:
     return {state: numbers.get(state, 0) for state in (State.WAITING, State.DONE, State.REFUSED)}
 
 
-def refused(tx: Connection, *, limit: int) -> Sequence[tuple[int, str, str]]:
-    """The latest that were refused: id, kind and reason."""
+class Refused(NamedTuple):
+    """What mailq did not take."""
+
+    id: int
+    kind: str
+    reason: str
+
+
+def refused(tx: Connection, *, limit: int) -> list[Refused]:
+    """The latest that were refused."""
     statement = (
         select(outbox.c.id, outbox.c.kind, outbox.c.reason)
         .where(outbox.c.state == State.REFUSED)
         .order_by(outbox.c.id.desc())
         .limit(limit)
     )
-    return [(row.id, row.kind, row.reason) for row in tx.execute(statement)]
+    return [Refused(row.id, row.kind, row.reason) for row in tx.execute(statement)]
