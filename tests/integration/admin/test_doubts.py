@@ -7,6 +7,7 @@ from mailq.admin import doubts
 from mailq.admin.doubts import Doubt, Named, Verdict
 from mailq.core.mailing import State
 from mailq.errors import BadInput, Conflict, NotFound
+from tests.support.listening import wakes_the_leader
 from tests.support.mailings import books_of, states
 
 
@@ -87,12 +88,8 @@ def test_all_of_a_mailing_or_some_recipients_are_settled(database, us, make):
 def test_who_sends_again_wakes_the_leader(database, us, make):
     made = make()
     doubt(database, made, 1)
-    with database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as listening:
-        listening.execute(text("LISTEN mailq"))
+    with wakes_the_leader(database):
         settled = doubts.resolve(database, us, made.public_id, Verdict.RESEND, actor="key 1")
-        connection = listening.connection.driver_connection
-        connection.poll()
-        assert connection.notifies
     assert settled.num == 1
     with database.begin() as tx:
         state = tx.execute(text("SELECT state FROM mailing WHERE id = :id"), {"id": made.id}).scalar_one()

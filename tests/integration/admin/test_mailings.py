@@ -7,6 +7,7 @@ from mailq.admin import mailings, recipients
 from mailq.core.delivery import State as Delivery
 from mailq.core.mailing import Books, State
 from mailq.errors import BadInput, Conflict, NotFound
+from tests.support.listening import wakes_the_leader
 from tests.support.mailings import finish_batch, make_owner
 
 
@@ -94,12 +95,8 @@ def test_it_is_steered_and_shown_with_its_books(database, us, make):
 
 def test_who_resumes_wakes_the_leader(database, us, make):
     made = make(state=State.PAUSED)
-    with database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as listening:
-        listening.execute(text("LISTEN mailq"))
+    with wakes_the_leader(database):
         mailings.resume(database, us, made.public_id)
-        connection = listening.connection.driver_connection
-        connection.poll()
-        assert connection.notifies
 
 
 def test_deliveries_are_read_page_by_page_in_their_order(database, us, make):

@@ -18,6 +18,7 @@ from mailq.errors import BadInput, Conflict, NotFound
 from mailq.store import mailings, organizations, tables
 from mailq.store.database import Database
 from mailq.store.mailings import Mailing
+from tests.support.listening import listening
 from tests.support.mailings import recount
 from tests.support.waiting import eventually
 
@@ -132,14 +133,11 @@ def test_what_is_at_fault_is_told_by_its_line_a_hundred_times_at_most(draft, upl
 def test_the_leader_is_woken_by_the_commit(database, us, draft, upload):
     mailing, _ = draft()
     upload(mailing)
-    with database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as listening:
-        listening.execute(text("LISTEN mailq"))
-        connection = listening.connection.driver_connection
+    with listening(database) as woken:
         with database.begin() as tx:
             drafting.complete(tx, us, mailing.public_id)
-            connection.poll()
-            assert not connection.notifies
-        assert eventually(lambda: connection.poll() or connection.notifies, within=5)
+            assert not woken()
+        eventually(woken)
 
 
 def test_the_same_key_and_order_is_the_same_mailing_wherever_it_stands(database, us, draft, upload):

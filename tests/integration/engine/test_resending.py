@@ -16,6 +16,7 @@ from mailq.errors import BadInput, Conflict, NotFound, Unavailable
 from mailq.store import audit, batches, content, deliveries, endings, mailings
 from mailq.store.deliveries import Settled
 from tests.support.doubts import doubtful_mailing, require_balance
+from tests.support.listening import wakes_the_leader
 from tests.support.mailings import batch_row, make_mailing, make_owner, states
 
 
@@ -251,12 +252,8 @@ def test_it_is_noted_who_said_so(database, made, resend):
 
 
 def test_the_leader_is_woken(database, resend):
-    with database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as listening:
-        listening.execute(text("LISTEN mailq"))
+    with wakes_the_leader(database):
         resend(2)
-        connection = listening.connection.driver_connection
-        connection.poll()
-        assert connection.notifies
 
 
 def test_another_organizations_mailing_is_not_found(database, made):
