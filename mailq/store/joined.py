@@ -12,7 +12,7 @@ from contextvars import ContextVar
 from functools import cache
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Engine, create_engine, text
+from sqlalchemy import URL, Connection, Dialect, Engine, create_engine, text
 from sqlalchemy.dialects import registry
 from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg, PGDialectAsync_psycopg
 from sqlalchemy.dialects.postgresql.psycopg2 import PGDialect_psycopg2
@@ -63,6 +63,11 @@ class JoinedAsyncPsycopg(_AsItIs, PGDialectAsync_psycopg):
 
     supports_statement_cache = True
     server_version_info = _OLDEST
+
+    @classmethod
+    def get_async_dialect_cls(cls, url: URL) -> type[Dialect]:
+        """Itself."""
+        return cls
 
 
 for _dialect in (JoinedPsycopg2, JoinedPsycopg, JoinedAsyncPsycopg):
@@ -212,8 +217,10 @@ async def _async_around(lent: Lent, work: Callable[[Connection], Any]) -> Any:
         connection = await _async_engine().connect()
     finally:
         _lent.reset(token)
-    async with connection:
+    try:
         return await connection.run_sync(work)
+    finally:
+        await connection.close()
 
 
 @cache

@@ -192,6 +192,8 @@ def _are_storable(addresses: list[str], columns: Sequence[tuple[Any, ...]], kind
 def _taken(address: Any, variables: Mapping[str, Any], seq: int) -> Taken:
     if not isinstance(address, str):
         raise BadInput(f"recipient {seq}: its address is no text but {type(address).__name__}", field=_field(seq))
+    if not set(map(type, variables)) <= {str}:
+        raise _unplain(variables, seq)
     try:
         document = _to_json(dict(variables))
     except (TypeError, RecursionError):
