@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from mailq.cli import parts, progress
+from mailq.cli.lazy import Entry, LazyGroup
 from mailq.cli.options import CONTEXT, Words, examples
 from mailq.cli.terminal import clean, print_line, print_table, say
 from mailq.core.mailing import DoubtPolicy
@@ -20,11 +21,16 @@ if TYPE_CHECKING:
     from mailq.local.proof.order import Order
     from mailq.local.proof.proving import Result
 
-_EXAMPLES = examples("prove", "prove --faults 1000 --json proof.json", "prove --kinds child-killed,redis-killed")
+_EXAMPLES = examples(
+    "prove", "prove --faults 1000 --json proof.json", "prove --kinds child-killed,redis-killed", "prove api --faults 100"
+)
 _POLICIES = (DoubtPolicy.HOLD, DoubtPolicy.RESEND)
 
 
-@click.command(
+@click.group(
+    cls=LazyGroup,
+    invoke_without_command=True,
+    entries={"api": Entry("mailq.cli.prove_api:api", "Kill the HTTP API while producers retry under their keys.")},
     context_settings=CONTEXT,
     epilog=_EXAMPLES,
 )
@@ -46,7 +52,9 @@ _POLICIES = (DoubtPolicy.HOLD, DoubtPolicy.RESEND)
 @click.option(
     "--json", "json_file", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE", help="Write the result as JSON."
 )
+@click.pass_context
 def prove(
+    context: click.Context,
     *,
     faults: int,
     servers: int,
@@ -64,6 +72,8 @@ def prove(
     PostgreSQL, Redis, a mail sink and the servers are started for it in a directory of their own below MAILQ_HOME; nothing that
     the settings name is touched. Afterwards: nobody lost, nobody mailed twice, every doubt named and within its bound.
     """
+    if context.invoked_subcommand is not None:
+        return
     from mailq.local.proof import order as orders
 
     missing = orders.not_at_hand()

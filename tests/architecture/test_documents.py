@@ -106,7 +106,7 @@ def _fault(words: list[str]) -> str:
     if not length:
         return f"no command {words[0]}"
     context, rest = known[tuple(words[:length])], words[length:]
-    if isinstance(context.command, click.Group) and rest:
+    if isinstance(context.command, click.Group) and rest and not (context.command.invoke_without_command and rest[0][0] == "-"):
         return f"no command {rest[0]} below {context.command_path}"
     return _option_fault(context, rest)
 

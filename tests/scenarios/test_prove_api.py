@@ -1,0 +1,38 @@
+"""`./run prove api`, short: the API is killed a few times while producers retry."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.servers import temporary_home
+
+SEED = "20260504"
+
+
+@pytest.mark.timeout(240)
+def test_everything_is_accepted_exactly_once_though_the_api_is_killed(tmp_path: Path) -> None:
+    document = tmp_path / "proof.json"
+    words = ["prove", "api", "--faults", "4", "--seed", SEED, "--producers", "4", "--recipients", "60", "--json", str(document)]
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("MAILQ_")}
+
+    with temporary_home() as home:
+        env = kept | {"MAILQ_HOME": str(home)}
+        done = subprocess.run(
+            [sys.executable, "-m", "mailq", *words], env=env, capture_output=True, text=True, timeout=220, check=False
+        )
+        left = list(home.glob("prove-api-*"))
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    shown: dict[str, Any] = json.loads(document.read_text())
+    assert (shown["faults"], shown["not_exactly_once"]) == (4, 0)
+    assert shown["messages"] > 10
+    assert shown["mailings"]
+    assert shown["mails"] > shown["messages"]
+    assert shown["by_kind"]["api-killed"]
+    assert "each accepted exactly once" in done.stdout
+    assert not left, "what was good is not kept"
