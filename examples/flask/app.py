@@ -15,7 +15,7 @@ app = Flask(__name__)
 app.config["MAILQ_URL"] = os.environ["DATABASE_URL"]
 mailq = Mailq(app)
 
-engine = create_engine(os.environ["DATABASE_URL"].replace("postgresql://", "postgresql+psycopg://"))
+engine = create_engine(os.environ["DATABASE_URL"].replace("postgresql://", "postgresql+psycopg2://"))
 Session = sessionmaker(engine)
 
 
