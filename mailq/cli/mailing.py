@@ -13,6 +13,7 @@ COMMANDS = {
     "pause": Entry("mailq.cli.mailing_steer:pause", "Stop sending for now."),
     "resume": Entry("mailq.cli.mailing_steer:resume", "Go on with a paused mailing."),
     "cancel": Entry("mailq.cli.mailing_steer:cancel", "End a mailing for good; what has not begun is skipped."),
+    "resend": Entry("mailq.cli.mailing_resend:resend", "Send what ended in an error again."),
     "drop": Entry("mailq.cli.mailing_steer:drop", "Delete a mailing that was never loaded to its end."),
     "verify": Entry("mailq.cli.mailing_verify:verify", "Count deliveries again, and compare them with the books."),
     "export": Entry("mailq.cli.mailing_export:export", "Print what became of every recipient."),
