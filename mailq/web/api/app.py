@@ -24,7 +24,7 @@ from mailq.web.api.parts import Parts
 from mailq.web.api.protocol import STOPPING
 from mailq.web.api.rates import Rates
 
-ROUTERS = tuple(each.router for each in (mailings, steering, exports, watching, messages, addresses, operating, health))
+ROUTERS = tuple(each.router for each in (messages, mailings, steering, exports, watching, addresses, operating, health))
 
 _THREADS = 10
 """Requests that may ask the database at once; with the uploads and the messages fewer than it keeps connections for us."""

@@ -2,7 +2,7 @@
 
 import math
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from typing import Any, TypeVar
 
 from fastapi import Request
@@ -25,14 +25,15 @@ class Given(BaseModel):
     model_config = ConfigDict(strict=True, extra="forbid", hide_input_in_errors=True, frozen=True)
 
 
-def parsed(model: type[Model]) -> Callable[[Request], Awaitable[Model]]:
-    """A dependency: the body as a model."""
+async def read_body(model: type[Model], request: Request) -> Model:
+    """The body of a request as a model.
 
-    async def read(request: Request) -> Model:
-        require_json(request)
-        return parse(model, await whole(request))
-
-    return read
+    Raises:
+        Problem: it is of another media type, no JSON, or not what is asked for.
+        ClientDisconnect: the client has left.
+    """
+    require_json(request)
+    return parse(model, await whole(request))
 
 
 def parse(model: type[Model], body: bytes) -> Model:

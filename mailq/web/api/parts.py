@@ -12,7 +12,7 @@ from mailq.admin.keys import Identity, Scope
 from mailq.core.mailing import DoubtPolicy
 from mailq.store.database import Database
 from mailq.web.api.access import NOTE, Note
-from mailq.web.api.bodies import Given, parsed
+from mailq.web.api.bodies import Given, read_body
 from mailq.web.api.callers import Callers, require_scope
 from mailq.web.api.events import Watching
 from mailq.web.api.gathering import Gatherer
@@ -58,19 +58,26 @@ async def _parts(request: Request) -> Parts:
     return parts_of(request)
 
 
-def _allowed(scope: Scope) -> Callable[[Request], Awaitable[Identity]]:
-    """A dependency: who asks, if the key allows it and has not asked too often."""
+async def allowed(request: Request, scope: Scope) -> Identity:
+    """Who asks, if the key allows it and has not asked too often.
 
+    Raises:
+        Problem: 401, 403 or 429.
+    """
+    parts, note = parts_of(request), _note(request)
+    identity = await parts.callers.identify(request.headers.get("authorization"))
+    note.key_id = identity.key_id
+    grant = await parts.rates.take(identity.key_id, identity.rate_per_s or parts.rate_per_s)
+    note.headers += grant.headers()
+    if not grant.allowed:
+        raise Problem(429, f"this key may make {grant.rate_per_s:,} requests a second", headers={"Retry-After": "1"})
+    require_scope(identity, scope)
+    return identity
+
+
+def _allowed(scope: Scope) -> Callable[[Request], Awaitable[Identity]]:
     async def check(request: Request) -> Identity:
-        parts, note = parts_of(request), _note(request)
-        identity = await parts.callers.identify(request.headers.get("authorization"))
-        note.key_id = identity.key_id
-        grant = await parts.rates.take(identity.key_id, identity.rate_per_s or parts.rate_per_s)
-        note.headers += grant.headers()
-        if not grant.allowed:
-            raise Problem(429, f"this key may make {grant.rate_per_s:,} requests a second", headers={"Retry-After": "1"})
-        require_scope(identity, scope)
-        return identity
+        return await allowed(request, scope)
 
     return check
 
@@ -88,4 +95,8 @@ Admin = Annotated[Identity, Depends(_allowed(Scope.ADMIN))]
 
 def body_of(model: type[Given]) -> Any:
     """The body of a request, as a dependency."""
-    return Depends(parsed(model))
+
+    async def read(request: Request) -> Given:
+        return await read_body(model, request)
+
+    return Depends(read)

@@ -4,6 +4,7 @@ A process takes some requests at a time out of the second's budget, so that most
 counts for itself: a limit that cannot be held is no reason to refuse anybody.
 """
 
+import asyncio
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,7 +19,8 @@ log = telemetry.logger(__name__)
 
 _WINDOW_S = 1
 _SHARE = 50
-"""The part of a second's budget that a process takes at a time."""
+_MOST = 100
+"""What a process takes at a time: a fiftieth of a second's budget, and no more than this."""
 _REST_S = 10.0
 _PATIENCE_S = 0.5
 _PURSE_LASTS_S = 0.25
@@ -56,17 +58,24 @@ class Rates:
         self._shared: Storage | None = _in_redis(redis_url) if redis_url else None
         self._shared_again_at = 0.0
         self._purses: dict[str, _Purse] = {}
+        self._filling: dict[str, asyncio.Lock] = {}
 
     async def take(self, key_id: str, rate_per_s: int) -> Grant:
         """Count a request of a key."""
+        if (purse := self._open(key_id)) is None:
+            async with self._filling.setdefault(key_id, asyncio.Lock()):
+                # Whoever waited finds what the one before has fetched.
+                purse = self._open(key_id) or await self._fill(key_id, rate_per_s)
+        allowed = purse.left > 0
+        purse.left -= allowed
+        return Grant(allowed, rate_per_s, purse.left + purse.beyond)
+
+    def _open(self, key_id: str) -> _Purse | None:
         purse = self._purses.get(key_id)
-        if purse is None or purse.until <= self._clock() or purse.left <= 0:
-            purse = await self._fill(key_id, rate_per_s)
-        purse.left -= 1
-        return Grant(purse.left >= 0, rate_per_s, max(0, purse.left) + purse.beyond)
+        return purse if purse is not None and purse.left > 0 and purse.until > self._clock() else None
 
     async def _fill(self, key_id: str, rate_per_s: int) -> _Purse:
-        amount = math.ceil(rate_per_s / _SHARE)
+        amount = min(math.ceil(rate_per_s / _SHARE), _MOST)
         taken = await self._count(key_id, amount)
         free = max(0, min(amount, rate_per_s - (taken - amount)))
         purse = _Purse(free, max(0, rate_per_s - taken), self._clock() + _PURSE_LASTS_S)

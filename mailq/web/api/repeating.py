@@ -36,7 +36,11 @@ def given_key(request: Request) -> str | None:
     return key
 
 
-Key = Annotated[str | None, Depends(given_key)]
+async def _given_key(request: Request) -> str | None:
+    return given_key(request)
+
+
+Key = Annotated[str | None, Depends(_given_key)]
 
 
 def one_key(header: str | None, body: str | None) -> str | None:
