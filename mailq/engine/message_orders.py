@@ -74,7 +74,7 @@ def order(
     if variables is None:
         content, known = literal(**_required(parts), headers=named)
     else:
-        content, known = Content.from_mapping(parts | {"headers": named}), _variables(variables)
+        content, known = Content.from_mapping({**_required(parts), "headers": named}), _variables(variables)
     made = MessageOrder(_address(to), content, known, _key(key), _one_of(Lane, "lane", lane), _policy(doubt_policy))
     _try(made)
     return made
@@ -134,6 +134,8 @@ def _required(parts: Mapping[str, str]) -> Any:
     for part in ("subject", "sender"):
         if part not in parts:
             raise BadInput(f"{part}: is missing", field=part)
+    if not {"text", "html"} & parts.keys():
+        raise BadInput("text: there is neither a text nor an html body", field="text")
     return parts
 
 
