@@ -15,8 +15,9 @@ if TYPE_CHECKING:
 _LOOK_EVERY_S = 0.25
 
 
-@click.command(context_settings=CONTEXT, epilog=examples("up", "up --with-worker --with-flower"))
+@click.command(context_settings=CONTEXT, epilog=examples("up", "up --with-worker --with-api --with-flower"))
 @click.option("--with-worker", is_flag=True, help="Also a worker server.")
+@click.option("--with-api", is_flag=True, help="Also the HTTP API.")
 @click.option("--with-flower", is_flag=True, help="Also Flower, Celery's monitor.")
 @click.option("--sink/--no-sink", default=True, show_default=True, help="A mail sink takes the place of a relay.")
 @click.option(
@@ -26,7 +27,9 @@ _LOOK_EVERY_S = 0.25
     "--sink-rule", "rules", metavar="RULE", multiple=True, help="How the sink misbehaves, `odds=0.01 tempfail` for one."
 )
 @click.option("--demo", is_flag=True, hidden=True, help="As `demo --keep` wants it.")
-def up(*, with_worker: bool, with_flower: bool, sink: bool, sink_port: int, rules: tuple[str, ...], demo: bool) -> None:
+def up(
+    *, with_worker: bool, with_api: bool, with_flower: bool, sink: bool, sink_port: int, rules: tuple[str, ...], demo: bool
+) -> None:
     """Run PostgreSQL, Redis and a mail sink here until Ctrl-C, in MAILQ_HOME (default ./var).
 
     Servers that the settings name are used as they are, and none is started in their place.
@@ -40,14 +43,14 @@ def up(*, with_worker: bool, with_flower: bool, sink: bool, sink_port: int, rule
     with stack.running(chosen, sink=options) as running:
         if demo:
             running.settings |= demo_parts.SETTINGS
-        bring_up(running, worker=with_worker, flower=with_flower)
+        bring_up(running, worker=with_worker, flower=with_flower, api=with_api)
         print_facts(running.addresses | running.describe().files)
         say("the stack is up; Ctrl-C stops it")
         stay_up(running)
     say("the stack is down")
 
 
-def bring_up(running: "Running", *, worker: bool, flower: bool) -> None:
+def bring_up(running: "Running", *, worker: bool, flower: bool, api: bool = False) -> None:
     """Migrate the database, and start what else is wanted."""
     from mailq.local import guests
 
@@ -57,10 +60,14 @@ def bring_up(running: "Running", *, worker: bool, flower: bool) -> None:
         guests.start_flower(running)
     elif flower:
         say("Flower is not installed; `pip install mailq[flower]` brings it")
-    if worker or "database_url" in running.started:
+    if worker or api or "database_url" in running.started:
         _migrate(running)
     if worker:
         guests.start_worker(running)
+    if api and guests.has_api():
+        guests.start_api(running)
+    elif api:
+        say("the HTTP API is not installed; `pip install mailq[api]` brings it")
 
 
 def stay_up(running: "Running") -> None:

@@ -1,4 +1,4 @@
-"""What runs on a stack beside its servers: a worker server and Flower. Their end ends nothing but themselves."""
+"""What runs on a stack beside its servers: a worker server, the HTTP API and Flower. Their end ends nothing but themselves."""
 
 import sys
 from http.client import HTTPConnection, HTTPException
@@ -9,7 +9,9 @@ from mailq.local.stack import Running
 from mailq.local.supervisor import Child
 
 WORKER = "worker"
+API = "api"
 FLOWER = "flower"
+_API_PORT = 8880
 _FLOWER_PORT = 5555
 # Flower's list of tasks: which mailing and batch (args), how far (result).
 _COLUMNS = "name,uuid,state,args,result,received,runtime,worker"
@@ -28,6 +30,18 @@ def start_server(running: Running, name: str, port: int, *, migration_list: str 
     return running.supervise(words, f"{WORKER}-{port}", env)
 
 
+def has_api() -> bool:
+    """Whether the HTTP API is installed."""
+    return find_spec("fastapi") is not None and find_spec("uvicorn") is not None
+
+
+def start_api(running: Running) -> tuple[Child, str]:
+    """Start the HTTP API on loopback, on a migrated database; the process and its address. It answers a second or two later."""
+    port = ports.free(ports.remembered(running.home, API) or _API_PORT)
+    child = running.supervise([sys.executable, "-m", "mailq", "api", "--host", ports.HOST, "--port", str(port)], API)
+    return child, _publish(running, API, port)
+
+
 def has_flower() -> bool:
     """Whether Flower is installed."""
     return find_spec("flower") is not None
@@ -44,18 +58,22 @@ def start_flower(running: Running) -> tuple[Child, str]:
         "--logging=warning",
     ]
     child = running.supervise([sys.executable, "-m", "celery", "-A", "workers", "flower", *options], FLOWER, stop_within=5.0)
+    return child, _publish(running, FLOWER, port)
+
+
+def _publish(running: Running, name: str, port: int) -> str:
     address = f"http://{ports.HOST}:{port}"
-    ports.remember(running.home, FLOWER, port)
-    running.addresses[FLOWER] = address
+    ports.remember(running.home, name, port)
+    running.addresses[name] = address
     running.publish()
-    return child, address
+    return address
 
 
-def answers(address: str) -> bool:
-    """Whether Flower serves pages already."""
+def answers(address: str, path: str = "/healthcheck") -> bool:
+    """Whether it serves pages already; the path is Flower's."""
     try:
         connection = HTTPConnection(address.removeprefix("http://"), timeout=1)
-        connection.request("GET", "/healthcheck")
+        connection.request("GET", path)
         return connection.getresponse().status == 200
     except (HTTPException, OSError):
         return False
@@ -64,7 +82,7 @@ def answers(address: str) -> bool:
 def note_ended(running: Running) -> list[str]:
     """Guests that have ended by themselves: what to say of each. They are forgotten, the stack goes on."""
     said = []
-    for child in [each for each in running.supervisor.children if each.name in (WORKER, FLOWER)]:
+    for child in [each for each in running.supervisor.children if each.name in (WORKER, API, FLOWER)]:
         code = child.process.poll()
         if code is not None and not child.stopped:
             how = f"was ended by signal {-code}" if code < 0 else f"ended with code {code}"
