@@ -7,7 +7,7 @@ from pathlib import Path
 from mailq.clock import Clock, utc_now
 from mailq.core.message import Content, Renderer, compile_content, date_header
 
-_CITIES = ("Köln", "Łódź", "Αθήνα", "Porto", "Berlin", "Lyon", "Graz", "Malmö")
+CITIES = ("Köln", "Łódź", "Αθήνα", "Porto", "Berlin", "Lyon", "Graz", "Malmö")
 _PARAGRAPH = "Spring is here, and so is our sale: everything for your balcony in {{ city }} at half the price until Sunday. "
 _NEWS = "Tomatoes like it warm, radishes do not mind the cold, and a hedge that is cut in June gives the birds their peace. "
 
@@ -50,13 +50,16 @@ def write(path: Path, number: int, *, flawed: bool = False) -> None:
         rows = csv.writer(file)
         rows.writerow(["email", "first_name", "city", "coupon"])
         for place in range(number):
-            rows.writerow([_address(place, flawed=flawed), f"Name{place}", dice.choice(_CITIES), f"SPRING-{place:07d}"])
+            rows.writerow(
+                [flawed_address(place) if flawed else address(place), f"Name{place}", dice.choice(CITIES), f"SPRING-{place:07d}"]
+            )
 
 
-def _address(place: int, *, flawed: bool) -> str:
-    if flawed and place % 200 == 50:
+def flawed_address(place: int) -> str:
+    """The address of a recipient, of whom one of 200 has none that can be mailed, and one of 100 has another's."""
+    if place % 200 == 50:
         return f"user{place}.example{place % 97}.example"
-    return address(place - 75 if flawed and place % 100 == 99 else place)
+    return address(place - 75 if place % 100 == 99 else place)
 
 
 def address(place: int) -> str:
