@@ -5,9 +5,11 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Annotated
 
-from fastapi import Depends, FastAPI, HTTPException
+from fastapi import Depends, FastAPI, HTTPException, Request
+from fastapi.responses import JSONResponse
 from pydantic import BaseModel
 from sqlalchemy import select
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_async_engine
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
@@ -28,7 +30,7 @@ class Base(DeclarativeBase):
 class Member(Base):
     """Somebody who signed up."""
 
-    __tablename__ = "shop_member"
+    __tablename__ = "fastapi_member"
     id: Mapped[int] = mapped_column(primary_key=True)
     name: Mapped[str]
     address: Mapped[str] = mapped_column(unique=True)
@@ -45,6 +47,12 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
 
 app = FastAPI(title="Shop", lifespan=lifespan, docs_url=None, redoc_url=None)
 answer_errors(app)
+
+
+@app.exception_handler(IntegrityError)
+async def known(_request: Request, _error: Exception) -> JSONResponse:
+    """The transaction was rolled back, and the mail with it."""
+    return JSONResponse({"detail": "you are a member already"}, 409)
 
 
 async def begin() -> AsyncIterator[AsyncSession]:

@@ -4,6 +4,7 @@ import os
 
 from flask import Flask, redirect, render_template, request, url_for
 from sqlalchemy import create_engine, func, select
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, sessionmaker
 
 from mailq import Mailing, Message
@@ -26,7 +27,7 @@ class Base(DeclarativeBase):
 class Member(Base):
     """Somebody who signed up."""
 
-    __tablename__ = "shop_member"
+    __tablename__ = "flask_member"
     id: Mapped[int] = mapped_column(primary_key=True)
     name: Mapped[str]
     address: Mapped[str] = mapped_column(unique=True)
@@ -70,6 +71,12 @@ def sign_up():
 def declined(_error):
     """The transaction was rolled back, and the mail with it."""
     return "your card was declined", 402
+
+
+@app.errorhandler(IntegrityError)
+def known(_error):
+    """So it was here."""
+    return "you are a member already", 409
 
 
 @app.post("/newsletters")

@@ -52,6 +52,7 @@ def test_an_app_with_forms_commits_its_mail_with_its_data(make_app, start_server
     for person, address in PEOPLE.items():
         assert app.submit("/sign-up", name=person, address=address, card="good").status_code == 200
     assert app.submit("/sign-up", name="Bob", address="bob@x.example", card="declined").status_code == 402
+    assert app.submit("/sign-up", name="Ann", address="ann@x.example", card="good").status_code == 409
     assert "<h1>3 members</h1>" in app.browser.get("/").text
     eventually(lambda: mails(sink) == WELCOMES, within=30)
 
@@ -71,6 +72,8 @@ def test_an_api_commits_its_mail_with_its_data(make_app, start_server, sink):
         assert app.browser.post("/members", json={"name": person, "address": address, "card": "good"}).status_code == 201
     declined = app.browser.post("/members", json={"name": "Bob", "address": "bob@x.example", "card": "declined"})
     assert declined.status_code == 402
+    again = app.browser.post("/members", json={"name": "Ann", "address": "ann@x.example", "card": "good"})
+    assert again.status_code == 409
     eventually(lambda: mails(sink) == WELCOMES, within=30)
 
     taken = app.browser.post("/newsletters", json=NEWSLETTER)

@@ -1,7 +1,7 @@
 """Sign up, and write to everybody."""
 
 from django.core.mail import send_mail
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_POST
@@ -27,6 +27,8 @@ def sign_up(request: HttpRequest) -> HttpResponse:
             charge(request.POST["card"])
     except Declined:
         return HttpResponse("your card was declined", status=402)
+    except IntegrityError:
+        return HttpResponse("you are a member already", status=409)
     return redirect("home")
 
 
