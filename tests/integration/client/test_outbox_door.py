@@ -121,7 +121,7 @@ def test_a_mailing_that_is_at_fault_is_refused_when_it_is_written(
         ({"to": "nobody"}, "to"),
         ({"subject": "a\nb"}, "subject"),
         ({"variables": {"when": datetime}}, "variables"),
-        ({"text": None}, "content"),
+        ({"text": None}, "text"),
         ({"key": " "}, "key"),
     ],
 )
