@@ -49,6 +49,9 @@ def _seal_one(database: Transactions, mailing_id: int) -> Lane | None:
     except MailqError as error:
         log.warning("mailing.not_sealed", mailing_id=mailing_id, error=str(error))
         return None
+    except Exception:  # whatever is wrong with one, the others have their turn
+        log.exception("mailing.not_sealed", mailing_id=mailing_id)
+        return None
     return sealed.lane if sealed.state is State.RUNNING else None
 
 

@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import text
 
 from mailq.core.mailing import State, month_of
-from mailq.engine import pruning
+from mailq.engine import messages, pruning, streams
 from mailq.engine.dispatcher import Dispatcher
 from mailq.engine.upkeep import Upkeep
 from mailq.errors import Conflict, NotFound
@@ -65,6 +65,30 @@ def test_a_month_goes_with_its_mailings_batches_and_deliveries(database, old, pa
     assert [(month.num_mailings, month.num_profiles) for month in dropped] == [(1, 6)]
     assert partition_of(database, past) is None
     assert [count(database, table) for table in ("mailing", "batch", "delivery")] == [0, 0, 0]
+
+
+def test_what_is_known_of_its_messages_goes_with_a_month_and_their_keys_are_free(database, past):
+    made, old = make_message(database), make_finished(database, past)
+    sql(database, "UPDATE inbox SET mailing_id = :old", old=old.id)
+    assert len(prune(database)) == 1
+    assert count(database, "inbox") == 0
+    assert make_message(database).public_id != made.public_id
+
+
+def test_what_is_known_of_its_messages_goes_with_a_single_mailing(database, old):
+    make_message(database)
+    sql(database, "UPDATE inbox SET mailing_id = :old", old=old.id)
+    pruning.forget(database, old.public_id, actor="tester@here")
+    assert count(database, "inbox") == 0
+
+
+def make_message(database, key="k"):
+    """A message with its place in a stream."""
+    with database.begin() as tx:
+        order = messages.order(to="ann@x.example", subject="Code", sender="shop@x.example", text="42", key=key)
+        [taken] = messages.accept(tx, 1, [order])
+    streams.move(database)
+    return taken
 
 
 def test_who_pruned_what_is_noted(database, old, past):

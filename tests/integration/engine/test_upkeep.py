@@ -7,9 +7,10 @@ from sqlalchemy import text
 
 from mailq.core.batch import State as Batch
 from mailq.core.mailing import Books, State
+from mailq.engine import messages, streams
 from mailq.engine.dispatcher import Dispatcher
 from mailq.engine.upkeep import Upkeep
-from mailq.store import batches, mailings
+from mailq.store import agenda, batches, mailings
 from tests.support.mailings import batch_row, finish_batch, make_mailing, make_owner
 from tests.support.workers import QuietDoorbell
 
@@ -83,6 +84,46 @@ def test_a_mailing_that_its_last_worker_could_not_finish_is_finished(database, u
             finish_batch(tx, batch_id, owner)
     upkeep.tick()
     assert state_of(database, mailing) is State.FINISHED
+
+
+@pytest.fixture
+def stream(database):
+    """A stream of this month with one message, which has been sent."""
+    order = messages.order(to="ann@x.example", subject="Code", sender="shop@x.example", text="42")
+    with database.begin() as tx:
+        messages.accept(tx, 1, [order])
+    streams.move(database)
+    with database.begin() as tx:
+        [found] = mailings.summaries(tx)
+        [batch_id] = tx.execute(text("SELECT id FROM batch")).scalars()
+        finish_batch(tx, batch_id, make_owner(tx))
+    return found.mailing
+
+
+def test_an_accepted_message_gets_its_place_and_is_rung_for_in_one_tick(database, upkeep, doorbell):
+    with database.begin() as tx:
+        order = messages.order(to="ann@x.example", subject="Code", sender="shop@x.example", text="42")
+        [taken] = messages.accept(tx, 1, [order])
+    upkeep.tick()
+    with database.begin() as tx:
+        assert messages.find(tx, 1, taken.public_id).state == "pending"
+    assert [ring.lane for ring in doorbell.rung] == ["transactional"]
+
+
+def test_a_stream_is_not_finished_while_its_month_lasts(database, upkeep, stream):
+    upkeep.tick()
+    assert state_of(database, stream) is State.RUNNING
+
+
+def test_a_stream_whose_month_is_over_is_finished_when_all_of_it_is_sent(database, upkeep, stream):
+    sql(database, "UPDATE mailing SET open_until = now() - interval '1 second'")
+    upkeep.tick()
+    assert state_of(database, stream) is State.FINISHED
+
+
+def test_an_idle_stream_gives_the_upkeep_nothing_to_do(database, upkeep, stream):
+    with database.begin() as tx:
+        assert not agenda.holds_anything(tx, ring_again_after=timedelta(seconds=15))
 
 
 def test_two_leaders_do_no_harm(database, upkeep, doorbell, mailing):
