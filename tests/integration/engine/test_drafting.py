@@ -13,6 +13,8 @@ from mailq.core.message import Content, TemplateFault
 from mailq.engine import drafting, producer, steering
 from mailq.engine.drafting import Uploaded
 from mailq.engine.intake import open_source
+from mailq.engine.intake.raw import open_raw
+from mailq.engine.intake.source import Source
 from mailq.engine.producer import MailingOrder
 from mailq.errors import BadInput, Conflict, NotFound
 from mailq.store import mailings, organizations, tables
@@ -305,6 +307,36 @@ def test_who_completes_or_cancels_during_an_upload_wins(database, us, draft, upl
         thread.join()
         assert refused
         assert look(mailing).num_loaded == 3
+
+
+@pytest.mark.parametrize("end", ["cancel", "complete"])
+def test_a_mailing_that_ends_in_the_middle_of_an_upload_takes_nothing_of_it(database, us, draft, upload, look, tmp_path, end):
+    mailing, _ = draft()
+    upload(mailing)
+    path = tmp_path / "late.jsonl"
+    path.write_text(PEOPLE)
+
+    ends = {
+        "cancel": lambda: steering.cancel(database, mailing.public_id),
+        "complete": lambda: complete(database, us, mailing),
+    }
+
+    class Late(Source):
+        ready = False
+
+        def parts(self, skip: int = 0):
+            for part in super().parts(skip):
+                if self.ready:
+                    self.ready = False
+                    ends[end]()
+                yield part
+
+    raw = open_raw(path)
+    with Late(raw, raw.survey(), suffix="late.jsonl") as source:
+        source.ready = True
+        with pytest.raises(Conflict, match=r"cancelled|complete"):
+            drafting.upload(database, us, mailing.public_id, source)
+    assert look(mailing).num_loaded == 3
 
 
 def waits_for_a_lock(database: Database) -> bool:

@@ -203,6 +203,20 @@ def test_a_batch_that_is_held_keeps_its_holder_who_does_not_see_it_in_this_pass(
     look()
 
 
+def test_what_had_failed_before_is_not_seen_by_who_holds_its_batch_now(database):
+    """It is stamped with the fence of the batch: the holder neither begins it in this pass nor takes it for open."""
+    with database.begin() as tx:
+        mailing = make_mailing(tx, (4,))
+    end(database, mailing, {1, 2})
+    resending.resend(database, mailing.public_id, actor="ann@host", who=[1])
+    with database.begin() as tx:
+        held = batches.claim(tx, mailing.batches[0], owner=make_owner(tx))
+    resending.resend(database, mailing.public_id, actor="ann@host", who=[2])
+    with database.begin() as tx:
+        assert [work.seq for work in deliveries.worklist(tx, held)] == [1]
+    require_balance(database, mailing)
+
+
 def test_the_age_of_retries_is_counted_from_the_resend(database, made, resend):
     long_ago = datetime.now(UTC) - timedelta(days=90)
     with database.begin() as tx:
