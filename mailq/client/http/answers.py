@@ -95,9 +95,13 @@ def page(document: Document, *, base: str) -> tuple[list[Delivery], str | None]:
     return value(document, lambda said: ([delivery(each) for each in said["data"]], said.get("next_cursor")), base=base)
 
 
-def accepted(document: Document) -> Accepted:
-    """A message that was taken."""
-    return Accepted(str(document["id"]), bool(document["created"]))
+def accepted(document: Document, *, nobody_elses: bool) -> Accepted:
+    """A message that was taken.
+
+    Args:
+        nobody_elses: whether its key was made up, so that it is ours though we may have had to ask twice.
+    """
+    return Accepted(str(document["id"]), nobody_elses or bool(document["created"]))
 
 
 def _known(kind: type[Any], document: Document) -> dict[str, Any]:

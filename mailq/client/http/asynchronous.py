@@ -39,8 +39,8 @@ class AsyncHttpDoor:
 
     async def send(self, messages: Sequence[Message | Email]) -> list[Accepted]:
         """See `HttpDoor`."""
-        asked = [requests.send(each) for each in messages]
-        return [answers.value(await self._ask(each), answers.accepted, base=self._address.base) for each in asked]
+        asked = [(requests.send(each), each.key is None) for each in messages]
+        return [self._accepted(await self._ask(request), made_up) for request, made_up in asked]
 
     async def pause(self, reference: str) -> Progress:
         """See `Door`."""
@@ -73,6 +73,9 @@ class AsyncHttpDoor:
     async def close(self) -> None:
         """Close the connections."""
         await self._client.aclose()
+
+    def _accepted(self, document: Document, made_up: bool) -> Accepted:
+        return answers.value(document, lambda said: answers.accepted(said, nobody_elses=made_up), base=self._address.base)
 
     async def _pages(self, asking: Callable[[str | None], Request]) -> AsyncIterator[Delivery]:
         cursor: str | None = None

@@ -55,7 +55,8 @@ def submit(mailing: Mailing | ReadyMailing) -> Exchange[Submitted]:
     if made["num_profiles"]:
         yield from _require_no_others(mailing_id, num_profiles)
     yield requests.steer(mailing_id, "start", requests.key_of_step(key, "start"))
-    return Submitted(mailing_id, made["created"], num_profiles, num_skipped)
+    # Under a key that was made up it is ours, though we may have had to ask twice.
+    return Submitted(mailing_id, made["created"] or mailing.key is None, num_profiles, num_skipped)
 
 
 def _require_no_others(mailing_id: str, num_profiles: int) -> Exchange[None]:

@@ -48,8 +48,8 @@ class HttpDoor:
 
     def send(self, messages: Sequence[Message | Email]) -> list[Accepted]:
         """See `Door`; but several go one after the other: an error leaves those before it taken."""
-        asked = [requests.send(each) for each in messages]
-        return [answers.value(self._ask(each), answers.accepted, base=self._address.base) for each in asked]
+        asked = [(requests.send(each), each.key is None) for each in messages]
+        return [self._accepted(self._ask(request), made_up) for request, made_up in asked]
 
     def pause(self, reference: str) -> Progress:
         """See `Door`."""
@@ -82,6 +82,9 @@ class HttpDoor:
     def close(self) -> None:
         """Close the connections."""
         self._client.close()
+
+    def _accepted(self, document: Document, made_up: bool) -> Accepted:
+        return answers.value(document, lambda said: answers.accepted(said, nobody_elses=made_up), base=self._address.base)
 
     def _pages(self, asking: Callable[[str | None], Request]) -> Iterator[Delivery]:
         cursor: str | None = None
