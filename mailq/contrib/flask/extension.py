@@ -65,7 +65,7 @@ class Mailq:
         What it takes is sent if and when that transaction commits. It needs no closing.
         """
         config = _config()
-        return Client(_present(session), organization=config["MAILQ_ORGANIZATION"], schema=config["MAILQ_SCHEMA"])
+        return Client(session, organization=config["MAILQ_ORGANIZATION"], schema=config["MAILQ_SCHEMA"])
 
     def send(self, message: Message) -> Accepted:
         """See `Client.send`."""
@@ -104,8 +104,3 @@ def _config() -> dict[str, Any]:
     if _NAME not in current_app.extensions:
         raise Misconfigured(f"the app {current_app.name} has no mailq: call mailq.init_app(app)")
     return current_app.config
-
-
-def _present(session: Any) -> Any:
-    """The session of this request, of a `scoped_session` as Flask-SQLAlchemy has one."""
-    return session() if hasattr(session, "registry") and callable(session) else session

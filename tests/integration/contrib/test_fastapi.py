@@ -1,16 +1,18 @@
 """The dependencies of FastAPI."""
 
+import asyncio
 from contextlib import asynccontextmanager
 
 import pytest
 from fastapi import FastAPI, HTTPException
 from fastapi.testclient import TestClient
-from sqlalchemy import create_engine
+from sqlalchemy import create_engine, text
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.orm import Session
 
 from mailq.client import Mailing, Message
 from mailq.contrib.fastapi import ClientDep, MailqDep, MailqLifespan, SyncClientDep, answer_errors, connect
+from tests.support.waiting import eventually
 
 SENDER = "shop@mailq.example"
 HELLO = Message("ann@x.example", "Hello", SENDER, "Dear Ann,\n")
@@ -111,6 +113,26 @@ def test_connect_lives_within_a_lifespan_of_the_apps_own(database_url, mailings)
         assert browser.post("/news").json() == 2
 
     assert (lived, len(mailings())) == (["began", "ended"], 1)
+
+
+def test_the_end_of_the_app_closes_its_connections(app, database):
+    """Those of both clients."""
+
+    @app.post("/hello")
+    async def hello(mailq: MailqDep) -> None:
+        await mailq.client.send(HELLO)
+        await asyncio.to_thread(mailq.sync.send, HELLO)
+
+    def sessions():
+        asked = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'mailq client'"
+        with database.begin() as tx:
+            return tx.execute(text(asked)).scalar_one()
+
+    with TestClient(app) as browser:
+        assert browser.post("/hello").status_code == 200
+        assert sessions() == 2
+
+    eventually(lambda: sessions() == 0)
 
 
 def test_a_refusal_is_a_problem_that_names_the_field(app):

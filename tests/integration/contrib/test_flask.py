@@ -1,5 +1,8 @@
 """The extension of Flask."""
 
+import os
+from contextlib import suppress
+
 import psycopg
 import pytest
 from flask import Flask
@@ -147,6 +150,23 @@ def test_the_end_of_a_request_closes_no_connection(app, mailq, database):
     before = eventually(sessions)
     assert [app.test_client().post("/hello").status_code for _ in range(5)] == [200] * 5
     assert sessions() == before
+
+
+def test_a_forked_worker_makes_connections_of_its_own(app, mailq, messages):
+    """What it inherits is its parent's, who goes on with it."""
+    with app.app_context():
+        mailq.send(HELLO)
+        child = os.fork()
+        if child == 0:
+            code = 1
+            with suppress(Exception):
+                mailq.send(HELLO)
+                code = 0
+            os._exit(code)
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+        mailq.send(HELLO)
+
+    assert len(messages()) == 3
 
 
 @pytest.mark.parametrize(
