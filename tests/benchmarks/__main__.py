@@ -10,7 +10,19 @@ from typing import Any
 import click
 
 from mailq.errors import MailqError
-from tests.benchmarks import accepting, client_alone, figures, first_mail, machine, millions, progress, rendering, report, sending
+from tests.benchmarks import (
+    accepting,
+    client_alone,
+    doors,
+    figures,
+    first_mail,
+    machine,
+    millions,
+    progress,
+    rendering,
+    report,
+    sending,
+)
 from tests.benchmarks import ground as grounds
 from tests.benchmarks.ground import QUICK, Ground, Sizes
 from tests.benchmarks.peers import PEERS, comparison
@@ -19,14 +31,14 @@ Measure = Callable[[Ground], dict[str, Any]]
 
 EXAMPLES = """\b
 Examples:
-  ./run bench                                 everything, in about ten minutes
+  ./run bench                                 everything, in about a quarter of an hour
   ./run bench --quick                         a smaller run, in a minute or two
   ./run bench --only sending --mails 20000    one part of it
   ./run bench --json bench.json
   ./run bench --from bench.json --markdown docs/performance.md
   ./run bench --against django-post_office,smtplib,smtp-source
 \b
-Parts: rendering, client, sending, first, accept, largest, scale.
+Parts: rendering, client, sending, first, accept, doors, largest, scale.
 Nothing leaves the machine but the installation of peers and, once, the download of smtp-sink.
 """
 
@@ -37,6 +49,7 @@ PARTS: dict[str, tuple[str, Measure]] = {
     "sending": ("sending, in turns with smtp-source", sending.measure),
     "first": ("the first mail after a submit", first_mail.measure),
     "accept": ("accepting recipients", accepting.measure),
+    "doors": ("the doors of producers", doors.measure),
     "largest": ("the largest submit", accepting.measure_largest),
     "scale": ("millions of deliveries", millions.measure),
 }

@@ -32,6 +32,7 @@ class Sizes:
         mails: of a mailing that is sent; a third of it for large messages.
         pairs: how often ours and smtp-source take turns, and how often each event loop carries the same mails.
         accepted, accepted_times: recipients of a mailing that is only accepted, and how often.
+        messages: single messages that are accepted over HTTP.
         largest: recipients of the submit whose memory is measured.
         suppressed: entries of the suppression table.
         submits: of which the first mail is awaited.
@@ -43,6 +44,7 @@ class Sizes:
     pairs: int = 3
     accepted: int = 300_000
     accepted_times: int = 3
+    messages: int = 10_000
     largest: int = 5_000_000
     suppressed: int = 100_000
     submits: int = 10
@@ -55,6 +57,7 @@ QUICK = Sizes(
     pairs=1,
     accepted=100_000,
     accepted_times=1,
+    messages=2_000,
     largest=200_000,
     suppressed=10_000,
     submits=3,

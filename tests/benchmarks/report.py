@@ -21,6 +21,13 @@ _WHOLE = ("client", "end_to_end", "first_mail", "accept")
 """A run without one of these does not replace the table of a page."""
 _SENT = {"1 KB": "end_to_end", "11 KB": "end_to_end_large", "1 KB, control flow": "end_to_end_control_flow"}
 _KINDS = {"plain": "plain expressions, spliced", "large": "the same, 11 KB", "control flow": "control flow, executed"}
+_PRODUCERS = {
+    "psycopg2": "psycopg2, in its transaction",
+    "psycopg": "psycopg 3, in its transaction",
+    "async-session-asyncpg": "SQLAlchemy's AsyncSession (asyncpg), in its transaction",
+    "own": "a connection of the client's own",
+}
+_HELD = {"list": "a list", "generator": "a generator"}
 _COSTS = {"load_us": "loading, PostgreSQL", "postgres_us": "sending, PostgreSQL", "client_us": "sending, worker"}
 
 
@@ -126,6 +133,26 @@ def _accepted(document: Mapping[str, Any]) -> Described:
     return ("recipients of a submit", "recipients/s", "peak MB", "suppressions in the table"), rows
 
 
+def _by_python(document: Mapping[str, Any]) -> Described:
+    found = document["doors_python"]
+    rows = [("a file, by the command line", shown(found["file_recipients_per_s"]), "", "", "")]
+    for name, each in found["doors"].items():
+        kind, held = name.split()
+        figures_of = (each["recipients_per_s"], each["by_the_file"], each["client_cpu_us_per_recipient"], each["rss_mb"])
+        rows.append((f"{_PRODUCERS[kind]}, {_HELD[held]}", *map(shown, figures_of)))
+    return ("recipients from", "recipients/s", "beside the file", "client, CPU µs", "peak MB"), rows
+
+
+def _by_http(document: Mapping[str, Any]) -> Described:
+    rows = []
+    for what in ("messages", "recipients"):
+        each = document[f"http_{what}"]
+        costs = (each[f"{part}_cpu_us"] for part in ("api", "postgres", "client"))
+        latencies = (each["median_ms"], each["p99_ms"])
+        rows.append((f"{shown(each[what])} {what}", shown(each[f"{what}_per_s"]), *map(shown, costs), *map(shown, latencies)))
+    return ("over HTTP", "per second", "API, CPU µs", "PostgreSQL", "client", "answer, median ms", "99 %, ms"), rows
+
+
 def _scaled(document: Mapping[str, Any]) -> Described:
     found = document["scale"]
     pairs = {f"{_COSTS[name]}, CPU µs per mail": pair for name, pair in found["cpu_us_per_mail"].items()}
@@ -144,6 +171,8 @@ _DETAILS: dict[str, tuple[str, Callable[[Mapping[str, Any]], Described]]] = {
     "In turns": ("smtp_source", _turns),
     "Messages": ("rendering", _rendered),
     "Accepting": ("accept", _accepted),
+    "Doors in Python": ("doors_python", _by_python),
+    "Doors over HTTP": ("http_messages", _by_http),
     "Growth": ("scale", _scaled),
     "Peers": ("against", _compared),
 }

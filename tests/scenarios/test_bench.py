@@ -40,7 +40,7 @@ def test_a_small_run_fills_the_document_and_the_page(tmp_path: Path) -> None:
     assert {"mails_per_s", "cpu_us_per_mail", "cpu_us_per_mail_by_process", "mails", "bytes", "sink"} <= set(found["end_to_end"])
     assert found["end_to_end"]["mails"] == 600
     assert {"recipients_per_s", "recipients"} <= set(found["accept"])
-    assert set(found["rss_mb"]) == {"worker", "submit"}
+    assert set(found["rss_mb"]) == {"worker", "submit", "api"}
     written = page.read_text(encoding="utf-8")
     assert f"| end to end, 1 KB personalised multipart | {found['end_to_end']['mails_per_s']:,.0f} mails/s |" in written
 

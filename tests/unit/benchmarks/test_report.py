@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from tests.architecture.tree import ROOT
-from tests.benchmarks import report, sending
+from tests.benchmarks import doors_python, figures, report, sending
 from tests.unit.benchmarks.test_figures import SENT
 
 PAGE = """# Page
@@ -66,3 +66,31 @@ def test_four_servers_need_the_shared_part_four_times(document: dict[str, object
     rows = [line for line in report.sections(document)["servers"].splitlines() if line.startswith("| 4 ")]
 
     assert rows == ["| 4 | 72,727 | 2.18 | 66,667 |"]
+
+
+DOOR = {"recipients_per_s": 40_000.0, "by_the_file": 0.95, "client_cpu_us_per_recipient": 11.0, "rss_mb": 84.0}
+
+
+def test_every_door_of_python_is_told_in_words_and_one_of_them_is_the_figure() -> None:
+    """A kind that was measured and has no name, or a figure that reads a kind that is gone, would be found after minutes only."""
+    kinds = {" ".join(kind): DOOR for kind in doors_python.KINDS}
+    document = {"doors_python": {"recipients": 300_000, "file_recipients_per_s": 42_000.0, "doors": kinds}}
+    rows = report.sections(document)["doors-in-python"].splitlines()
+
+    assert "| psycopg2, in its transaction, a generator | 40,000 | 0.95 | 11 | 84 |" in rows
+    assert len(rows) == 2 + 1 + len(doors_python.KINDS)
+    assert {each.target.name: each.value for each in figures.of(document)}["submit_joined"] == 0.95
+
+
+def test_the_doors_over_http_are_told_with_what_they_cost_everybody() -> None:
+    """Of one message, and of one recipient."""
+    costs = {"median_ms": 20.0, "p99_ms": 60.5, "api_cpu_us": 900.0, "postgres_cpu_us": 150.0, "client_cpu_us": 70.0}
+    document = {
+        "http_messages": {"messages": 10_000, "messages_per_s": 700.0, **costs},
+        "http_recipients": {"recipients": 300_000, "recipients_per_s": 40_000.0, **costs},
+    }
+
+    assert report.sections(document)["doors-over-http"].splitlines()[2:] == [
+        "| 10,000 messages | 700 | 900 | 150 | 70 | 20 | 60.5 |",
+        "| 300,000 recipients | 40,000 | 900 | 150 | 70 | 20 | 60.5 |",
+    ]
