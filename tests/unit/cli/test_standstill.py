@@ -15,6 +15,7 @@ NOW = datetime(2026, 12, 24, 18, tzinfo=UTC)
 MAILING = Mailing(
     id=1,
     public_id="mlg_1",
+    organization_id=1,
     key=None,
     name="sale",
     state=State.RUNNING,
