@@ -76,7 +76,7 @@ def test_either_driver_and_naive_times_will_do(database_url, tmp_path, blocked, 
 
 def test_mailqs_tables_may_be_in_a_schema_of_their_own(empty_database_url, tmp_path):
     """The search path of Django's connection is what it was; the admin's models look there too."""
-    database = Database(empty_database_url, application="tests", schema="mailq")
+    database = Database(empty_database_url, application="tests", schema="letters")
     migrate.upgrade(database)
     database.close()
     more = """
@@ -85,9 +85,9 @@ def test_mailqs_tables_may_be_in_a_schema_of_their_own(empty_database_url, tmp_p
     from django.core.management import call_command
     call_command("mailq_check")
 """
-    setting = "{'DATABASE': 'default', 'SCHEMA': 'mailq'}"
+    setting = "{'DATABASE': 'default', 'SCHEMA': 'letters'}"
 
-    said = run(SENT_AND_STEERED.replace("{prefix}", "mailq.") + more, empty_database_url, mailq=setting, tmp_path=tmp_path)
+    said = run(SENT_AND_STEERED.replace("{prefix}", "letters.") + more, empty_database_url, mailq=setting, tmp_path=tmp_path)
 
     assert said.startswith('2 "$user", public\n')
 
