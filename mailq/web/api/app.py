@@ -8,6 +8,7 @@ from typing import Any
 
 from anyio import CapacityLimiter, to_thread
 from fastapi import FastAPI
+from fastapi.routing import APIRoute
 
 from mailq import bootstrap
 from mailq.admin.health import ready
@@ -52,6 +53,7 @@ def create(settings: Settings) -> FastAPI:
     app.add_middleware(BodyGuard, policy=BodyPolicy(chosen.max_body, chosen.max_upload, chosen.body_timeout))
     app.add_middleware(Access)
     problems.install(app)
+    app.state.routes = [route for router in ROUTERS for route in router.routes if isinstance(route, APIRoute)]
     for router in ROUTERS:
         app.include_router(router)
     app.add_api_route("/v1/openapi.json", _serve(app), include_in_schema=False)

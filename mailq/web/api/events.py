@@ -59,10 +59,10 @@ class _Watch:
 class Watching:
     """Watches mailings for their listeners. Made and used on one event loop."""
 
-    def __init__(self, stopping: asyncio.Event, *, every_s: float = EVERY_S, ping_s: float = PING_S) -> None:
+    def __init__(self, stopping: asyncio.Event) -> None:
         self._stopping = stopping
-        self._every_s = every_s
-        self._ping_s = ping_s
+        self._every_s = EVERY_S
+        self._ping_s = PING_S
         self._watches: dict[str, _Watch] = {}
 
     @property

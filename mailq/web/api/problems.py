@@ -7,6 +7,7 @@ from typing import Any
 
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
+from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
@@ -136,11 +137,22 @@ async def _say_error(request: Request, error: Exception) -> Response:
     return of_error(error, bodiless=request.method in {"GET", "DELETE"}).response()
 
 
-async def _say_http(_: Request, error: Exception) -> Response:
+async def _say_http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
-    details = {404: "there is nothing at this address", 405: "this address does not take that method"}
-    detail = details.get(error.status_code, error.detail)
-    return Problem(error.status_code, detail, headers=error.headers).response()
+    match error.status_code:
+        case HTTPStatus.NOT_FOUND:
+            problem = Problem(404, "there is nothing at this address")
+        case HTTPStatus.METHOD_NOT_ALLOWED:
+            problem = Problem(405, "this address does not take that method", headers={"Allow": _allowed(request)})
+        case status:
+            problem = Problem(status, error.detail, headers=error.headers)
+    return problem.response()
+
+
+def _allowed(request: Request) -> str:
+    """The methods of an address; the framework names those of one route alone."""
+    routes: Sequence[APIRoute] = request.app.state.routes
+    return ", ".join(sorted({verb for each in routes if each.path_regex.match(request.url.path) for verb in each.methods or ()}))
 
 
 async def _say_invalid(_: Request, error: Exception) -> Response:

@@ -106,5 +106,26 @@ def cancel(caller: Sender, parts: InParts, mailing_id: MailingId) -> MailingView
     return MailingView.of(mailings.cancel(parts.database, caller.organization_id, mailing_id))
 
 
+@router.post(
+    "/v1/mailings/{mailing_id}/resend",
+    **operation("resend_mailing", scope=Scope.SEND, repeatable=True, refuses=(404, 409), status=202),
+)
+def resend(
+    *,
+    caller: Sender,
+    parts: InParts,
+    mailing_id: MailingId,
+    key: Key,
+    address: Annotated[
+        list[Annotated[str, Query(min_length=1, max_length=1000)]] | None,
+        Query(max_length=100, description="only these; may be repeated"),
+    ] = None,
+) -> MailingView:
+    """Send errors again: to those that are named, or to all that are not suppressed. What was sent is not."""
+    actor = f"key {caller.key_id}"
+    summary = mailings.resend(parts.database, caller.organization_id, mailing_id, actor=actor, who=address or (), key=key)
+    return MailingView.of(summary)
+
+
 def _shown(caller: Identity, parts: Parts, public_id: str) -> MailingView:
     return MailingView.of(mailings.show(parts.database, caller.organization_id, public_id))

@@ -83,12 +83,6 @@ class MadeMailing(MailingView):
     created: bool = Field(description="false if an earlier request of the same key had made it")
 
 
-class ResentMailing(MailingView):
-    """A mailing that was opened again."""
-
-    num_resent: int = Field(description="recipients that are tried again")
-
-
 class LineFault(View):
     """What is wrong with one line of an upload."""
 

@@ -1,0 +1,106 @@
+"""Live progress: server-sent events of a mailing."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from mailq.store.database import Database
+from mailq.web.api import events
+from tests.integration.web.conftest import LETTER
+from tests.support.api import ApiThread, Caller
+from tests.support.waiting import eventually
+
+LINES = b'{"address": "ann@x.example", "name": "Ann"}\n'
+
+
+@pytest.fixture(autouse=True)
+def _brisk(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Looks and pings come soon."""
+    monkeypatch.setattr(events, "EVERY_S", 0.05)
+    monkeypatch.setattr(events, "PING_S", 0.2)
+
+
+@pytest.fixture
+def made(caller: Caller) -> str:
+    """The address of a mailing without recipients."""
+    return f"/v1/mailings/{caller.post('/v1/mailings', json=LETTER).json()['id']}"
+
+
+def told(response: Any) -> Iterator[dict[str, str]]:
+    """Events as they come; comments are events with the name `:`."""
+    event: dict[str, str] = {}
+    for line in response.iter_lines():
+        if line:
+            name, _, value = line.partition(":")
+            event[name or ":"] = value.strip()
+        else:
+            yield event
+            event = {}
+
+
+def listening(caller: Caller, path: str, **headers: str) -> Any:
+    """A stream of events."""
+    return caller.http.stream("GET", f"{path}/events", headers={"Authorization": f"Bearer {caller.key}", **headers})
+
+
+def test_progress_is_told_until_the_mailing_has_ended(caller: Caller, made: str) -> None:
+    """How it stands, each change, and the end."""
+    with listening(caller, made) as response:
+        assert response.headers["content-type"].startswith("text/event-stream")
+        stream = told(response)
+        first = next(stream)
+        caller.post(f"{made}/recipients", content=LINES, headers={"Content-Type": "application/x-ndjson"})
+        second = next(each for each in stream if "data" in each)
+        caller.post(f"{made}/cancel")
+        rest = [each for each in stream if "data" in each]
+
+    assert [each["event"] for each in (first, second, *rest)] == ["progress", "progress", "progress", "end"]
+    assert [json.loads(each["data"])["num_profiles"] for each in (first, second)] == [0, 1]
+    assert json.loads(rest[0]["data"])["state"] == "cancelled"
+    assert len({each["id"] for each in (first, second, rest[0])}) == 3
+
+
+def test_who_knows_how_it_stands_is_told_what_is_new(caller: Caller, made: str) -> None:
+    """By the id of the last event; and when all is over, nothing, so that a browser stops asking."""
+    with listening(caller, made) as response:
+        last = next(told(response))["id"]
+    with listening(caller, made, **{"Last-Event-ID": last}) as response:
+        assert next(told(response)) == {":": "ping"}
+
+    caller.post(f"{made}/cancel")
+    with listening(caller, made) as response:
+        progress, end = told(response)
+    assert end["event"] == "end"
+    assert caller.get(f"{made}/events", headers={"Last-Event-ID": progress["id"]}).status_code == 204
+
+
+def test_many_listeners_cost_one_look(caller: Caller, made: str, api: ApiThread) -> None:
+    """And when the last one has left nobody looks any more."""
+    watching = api.app.state.parts.watching
+    with listening(caller, made) as one, listening(caller, made) as other:
+        assert next(told(one)) == next(told(other))
+        assert watching.num_watched == 1
+    eventually(lambda: watching.num_watched == 0)
+
+
+def test_a_stop_ends_what_would_go_on_for_ever(caller: Caller, made: str, api: ApiThread) -> None:
+    """A listener does not keep the server alive."""
+    with listening(caller, made) as response:
+        stream = told(response)
+        next(stream)
+        api.server.should_exit = True
+        assert [each for each in stream if "data" in each] == []
+
+
+def test_a_database_that_is_away_is_waited_for(caller: Caller, made: str, api: ApiThread, database: Database) -> None:
+    """Listeners stay, and are told when it is back."""
+    with listening(caller, made) as response:
+        stream = told(response)
+        next(stream)
+        with database.begin() as tx:
+            tx.exec_driver_sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'mailq api'")
+        caller.post(f"{made}/recipients", content=LINES, headers={"Content-Type": "application/x-ndjson"})
+        changed = next(each for each in stream if "data" in each)
+    assert json.loads(changed["data"])["num_profiles"] == 1
