@@ -31,7 +31,7 @@ def list_mailings(*, states: tuple[str, ...], limit: int, as_json: bool) -> None
         (
             each.mailing.public_id,
             each.mailing.name,
-            each.mailing.state,
+            f"{each.mailing.state} stream" if each.mailing.stream else each.mailing.state,
             each.books.num_profiles,
             each.books.num_sent,
             each.books.num_errors,

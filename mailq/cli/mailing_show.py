@@ -78,6 +78,7 @@ def _facts(summary: "Summary", standing: "Standing") -> dict[str, Any]:
         "name": mailing.name,
         "key": mailing.key,
         "state": mailing.state,
+        "stream": None if mailing.open_until is None else f"open until {mailing.open_until:%Y-%m-%d %H:%M} UTC",
         "lane": mailing.lane,
         "in doubt": mailing.doubt_policy,
         "batches": f"{summary.num_batches_done:,} of {summary.num_batches:,} done",
@@ -91,8 +92,10 @@ def _facts(summary: "Summary", standing: "Standing") -> dict[str, Any]:
 
 
 def _rate(summary: "Summary", standing: "Standing") -> float | None:
-    """Recipients a second since it began; None unless it runs."""
+    """Recipients a second since it began; None unless it runs, and of a stream, whose messages come when they come."""
     mailing = summary.mailing
+    if mailing.stream is not None:
+        return None
     if mailing.state is not State.RUNNING or mailing.started_at is None or standing.progressed_at is None:
         return None
     seconds = (standing.progressed_at - mailing.started_at).total_seconds()

@@ -13,7 +13,11 @@ _HIDDEN = ("id", "organization_id", "content_digest", "source_digest", "stream")
 def as_document(summary: "Summary") -> dict[str, Any]:
     """A mailing as JSON has it: its row without inner ids, its books, its batches."""
     row = asdict(summary.mailing)
-    shown = {"mailing": row.pop("public_id"), **{name: value for name, value in row.items() if name not in _HIDDEN}}
+    shown = {
+        "mailing": row.pop("public_id"),
+        "is_stream": summary.mailing.stream is not None,
+        **{name: value for name, value in row.items() if name not in _HIDDEN},
+    }
     batches = {"num_batches": summary.num_batches, "num_batches_done": summary.num_batches_done}
     return {**shown, **asdict(summary.books), "balanced": summary.books.balanced, **batches}
 

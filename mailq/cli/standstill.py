@@ -17,6 +17,10 @@ _QUIET_S = 30
 def reasons(mailing: "Mailing", books: Books, standing: "Standing") -> list[str]:
     """What stands in a mailing's way, and what to do about it; nothing for one that moves or is over."""
     match mailing.state:
+        case State.LOADING if mailing.loaded_at is not None:
+            return [
+                "all its recipients are there; the leading server starts it within seconds, if one is alive (`mailqctl server list`)"
+            ]
         case State.LOADING:
             return [f"it is still loading ({mailing.num_loaded:,} records so far); {_resume(mailing)}"]
         case State.SCHEDULED:
@@ -38,7 +42,10 @@ def _of_running(mailing: "Mailing", books: Books, standing: "Standing") -> list[
     found = []
     if standing.forgotten is not None:
         found.append(_forgotten(standing.forgotten))
-    if books.num_profiles and not (standing.num_ready or standing.num_leased or standing.num_waiting):
+    waits_for_messages = mailing.open_until is not None and mailing.open_until > standing.now
+    if waits_for_messages and books.complete:
+        return [*found, f"it is a stream, and waits for messages until {mailing.open_until:%Y-%m-%d %H:%M} UTC"]
+    if books.num_profiles and not waits_for_messages and not (standing.num_ready or standing.num_leased or standing.num_waiting):
         found.append(_unfinished(mailing, books))
     if not standing.slots:
         found.append(f"no server is alive that serves the lane `{mailing.lane}`; start one with `mailqctl worker`")

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, text
 
 from mailq.core.mailing import Lane, retries_began
 from mailq.store.prepared import Prepared
@@ -50,3 +50,15 @@ def of_mailing(tx: Connection, mailing_id: int) -> MailingFacts:
     return MailingFacts(
         mailing_id, content=row.content, lane=Lane(row.lane), **{name: getattr(row, name) for name in _AS_THEY_ARE}
     )
+
+
+_SENDERS = text("""
+SELECT seq, variables ->> 'sender' FROM delivery
+ WHERE mailing_id = :mailing_id AND seq BETWEEN :first AND :last AND variables ? 'sender'
+""")
+
+
+def senders(tx: Connection, mailing_id: int, seqs: range) -> dict[int, str]:
+    """What the deliveries of these seqs know as their sender, those that know one."""
+    facts = {"mailing_id": mailing_id, "first": seqs.start, "last": seqs.stop - 1}
+    return {row[0]: row[1] for row in tx.execute(_SENDERS, facts)}

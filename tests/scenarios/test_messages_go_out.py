@@ -8,6 +8,7 @@ from email import policy
 import pytest
 from sqlalchemy import text
 
+from mailq.admin import mailings as admin
 from mailq.engine import messages
 from mailq.store import mailings
 from tests.scenarios.brisk import SHORT_LEASE
@@ -74,6 +75,10 @@ def test_a_message_is_sent_as_it_was_said(start_server, sink, send, states, data
     assert [part.get_content() for part in arrived["r3@example.com"].iter_attachments()] == [b"%PDF\x00\xff"]
     assert {one.sender for one in sink.accepted} == {"shop@mailq.example", "bounces@mailq.example"}
     assert len({mail["Message-ID"] for mail in arrived.values()}) == 3
+    with database.begin() as tx:
+        streams = [each.mailing.public_id for each in mailings.summaries(tx)]
+    exported = [row for stream in streams for row in admin.export(database, None, stream)]
+    assert {row.address: row.message_id for row in exported} == {name: mail["Message-ID"] for name, mail in arrived.items()}
     books_agree(database)
 
 

@@ -100,3 +100,23 @@ def test_a_holder_that_settles_nothing_is_noticed() -> None:
     (reason,) = reasons(MAILING, Books(), replace(MOVING, progressed_at=NOW - timedelta(seconds=90)))
 
     assert "nothing was settled for 1 min 30 s" in reason
+
+
+def test_a_load_that_is_complete_is_the_leading_servers() -> None:
+    (reason,) = reasons(replace(MAILING, state=State.LOADING, loaded_at=NOW), Books(num_profiles=3), MOVING)
+
+    assert "leading server" in reason
+    assert "drop" not in reason
+
+
+def test_a_stream_that_has_sent_everything_waits_for_messages() -> None:
+    stream = replace(MAILING, stream="digest", open_until=NOW + timedelta(days=7))
+    idle = replace(MOVING, num_ready=0, num_leased=0, slots=0)
+
+    assert reasons(stream, Books(num_profiles=3, num_sent=3), idle) == [
+        "it is a stream, and waits for messages until 2026-12-31 18:00 UTC"
+    ]
+    (reason,) = reasons(stream, Books(num_profiles=3, num_sent=2, num_pending=1), replace(idle, num_ready=1))
+    assert "no server is alive" in reason
+    (reason,) = reasons(replace(stream, open_until=NOW), Books(num_profiles=3, num_sent=3), replace(idle, slots=1))
+    assert "mailing verify" in reason
