@@ -12,6 +12,7 @@ from email.generator import BytesGenerator
 from email.headerregistry import AddressHeader
 from email.message import EmailMessage, Message
 from email.parser import BytesParser
+from functools import lru_cache
 from typing import Any
 
 from mailq.core.message.encoding import LINE, quoted_printable
@@ -40,13 +41,19 @@ def canonical_mail(mail: "Message[Any, Any] | bytes") -> str:
     try:
         octets = mail if isinstance(mail, bytes) else _as_given(mail)
         _require_small(octets)
-        parsed = BytesParser(policy=_POLICY).parsebytes(octets)
-        assert isinstance(parsed, EmailMessage)
-        return _written_anew(parsed)
+        return _canonical(octets)
     except TemplateFault:
         raise
     except Exception as error:  # noqa: BLE001 # the standard library raises anything at headers it does not expect
         raise TemplateFault("mime", f"cannot be read as a mail ({type(error).__name__})") from None
+
+
+# A mail to many comes once for each of them, one after the other; a large one takes longer to parse than to store.
+@lru_cache(maxsize=1)
+def _canonical(octets: bytes) -> str:
+    parsed = BytesParser(policy=_POLICY).parsebytes(octets)
+    assert isinstance(parsed, EmailMessage)
+    return _written_anew(parsed)
 
 
 def _as_given(mail: "Message[Any, Any]") -> bytes:
