@@ -9,6 +9,7 @@ from django.core.mail import EmailMessage, EmailMultiAlternatives
 
 from mailq.client import Email
 from mailq.contrib.django.emails import address_in, emails_of
+from mailq.core.message import mime
 from mailq.core.message.mime import canonical_mail
 from mailq.errors import BadInput
 
@@ -62,6 +63,17 @@ def test_alternatives_attachments_headers_and_reply_to_arrive():
     assert mail.get_body(["html"]).get_content().strip() == "<p>Grüße</p>"
     [attached] = mail.iter_attachments()
     assert (attached.get_filename(), attached.get_content()) == ("Rechnung.pdf", b"%PDF-\x00\xff")
+
+
+def test_a_message_to_many_is_built_and_written_anew_once():
+    """An attachment would be encoded for everybody otherwise."""
+    emails = emails_of(a_message(bcc=[f"r{number}@x.example" for number in range(99)]))
+    before = mime._canonical.cache_info()
+
+    assert len({canonical_mail(email.message) for email in emails}) == 1
+
+    assert len({id(email.message) for email in emails}) == 1
+    assert mime._canonical.cache_info().misses == before.misses + 1
 
 
 def test_the_envelope_sender_is_the_from_address_unless_the_message_says_another():
