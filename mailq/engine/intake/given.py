@@ -115,7 +115,7 @@ class Apart:
 Part = Alike | Apart
 
 
-def take(given: Sequence[Any], first_seq: int) -> Part:
+def take(given: Iterable[Any], first_seq: int) -> Part:
     """Take recipients over: values with an `address` and `variables`, bare addresses, or mappings of these two.
 
     Args:
@@ -131,41 +131,45 @@ def take(given: Sequence[Any], first_seq: int) -> Part:
     return Apart(each, frozenset(chain.from_iterable(variables)))
 
 
-def _parted(given: Sequence[Any], first_seq: int) -> tuple[list[Any], list[Mapping[str, Any]]]:
-    """Their addresses, and their variables."""
-    kinds = set(map(type, given))
-    if kinds == {str}:
-        return list(given), [{}] * len(given)
-    if len(kinds) == 1 and hasattr(given[0], "variables") and hasattr(given[0], "address"):
-        addresses, variables = [each.address for each in given], [each.variables for each in given]
-    else:
-        pairs = [_pair(each, seq) for seq, each in enumerate(given, first_seq)]
-        addresses, variables = [address for address, _ in pairs], [variables for _, variables in pairs]
-    for seq, known in enumerate(variables, first_seq):
-        if known.__class__ is not dict and not isinstance(known, Mapping):
-            raise BadInput(f"recipient {seq}: its variables are no mapping but {type(known).__name__}", field=_field(seq))
-    return addresses, variables
+def _parted(given: Iterable[Any], first_seq: int) -> tuple[list[Any], list[dict[str, Any]]]:
+    """Their addresses, and copies of their variables: made before the next one is asked for, who may come in the same mapping."""
+    addresses: list[Any] = []
+    copies: list[dict[str, Any]] = []
+    for each in given:
+        if each.__class__ is str:
+            addresses.append(each)
+            copies.append({})
+            continue
+        address, variables = _pair(each, first_seq + len(addresses))
+        if variables.__class__ is not dict and not isinstance(variables, Mapping):
+            seq = first_seq + len(addresses)
+            raise BadInput(f"recipient {seq}: its variables are no mapping but {type(variables).__name__}", field=_field(seq))
+        addresses.append(address)
+        copies.append(dict(variables))
+    return addresses, copies
 
 
-def _pair(given: Any, seq: int) -> tuple[Any, Mapping[str, Any]]:
+def _pair(given: Any, seq: int) -> tuple[Any, Any]:
+    try:
+        return given.address, given.variables
+    except AttributeError:
+        pass
     if isinstance(given, str):
         return given, {}
-    if isinstance(given, Mapping):
-        if "address" not in given or len(given) > 1 + ("variables" in given):
-            named = ", ".join(f"`{name}`" for name in given) or "nothing"
-            raise BadInput(
-                f"recipient {seq}: a mapping has `address` and perhaps `variables`; this one has {named}", field=_field(seq)
-            )
-        return given["address"], given.get("variables") or {}
-    if hasattr(given, "address") and hasattr(given, "variables"):
-        return given.address, given.variables
-    raise BadInput(
-        f"recipient {seq}: neither a Recipient, an address nor a mapping but {type(given).__name__}", field=_field(seq)
-    )
+    if not isinstance(given, Mapping):
+        raise BadInput(
+            f"recipient {seq}: neither a Recipient, an address nor a mapping but {type(given).__name__}", field=_field(seq)
+        )
+    if "address" not in given or len(given) > 1 + ("variables" in given):
+        named = ", ".join(f"`{name}`" for name in given) or "nothing"
+        raise BadInput(
+            f"recipient {seq}: a mapping has `address` and perhaps `variables`; this one has {named}", field=_field(seq)
+        )
+    return given["address"], given.get("variables") or {}
 
 
-def _alike(addresses: list[str], variables: Sequence[Mapping[str, Any]]) -> Alike | None:
-    if not all(name.__class__ is str for name in variables[0]):
+def _alike(addresses: list[str], variables: Sequence[dict[str, Any]]) -> Alike | None:
+    if not all(name.__class__ is str and "\0" not in name for name in variables[0]):
         return None
     names = tuple(sorted(variables[0]))
     if set(map(len, variables)) != {len(names)}:
@@ -175,27 +179,27 @@ def _alike(addresses: list[str], variables: Sequence[Mapping[str, Any]]) -> Alik
     except KeyError:
         return None
     kinds = [set(map(type, column)) for column in columns]
-    if any(kind not in ({str}, {int}) for kind in kinds) or not _are_storable(addresses, columns, kinds):
+    if any(kind not in ({str}, {int}) for kind in kinds) or not _are_storable([*addresses, *names], columns, kinds):
         return None
     return Alike(addresses, names, tuple(kind.pop() for kind in kinds), columns)
 
 
-def _are_storable(addresses: list[str], columns: Sequence[tuple[Any, ...]], kinds: Sequence[set[type]]) -> bool:
+def _are_storable(texts: list[str], columns: Sequence[tuple[Any, ...]], kinds: Sequence[set[type]]) -> bool:
     """Whether no text of them is too long, or has half a character in it."""
-    texts = [*addresses, *chain.from_iterable(column for column, kind in zip(columns, kinds, strict=True) if kind == {str})]
+    texts += chain.from_iterable(column for column, kind in zip(columns, kinds, strict=True) if kind == {str})
     try:
         return len("".join(texts).encode()) <= MAX_LINE
     except UnicodeEncodeError:
         return False
 
 
-def _taken(address: Any, variables: Mapping[str, Any], seq: int) -> Taken:
+def _taken(address: Any, variables: dict[str, Any], seq: int) -> Taken:
     if not isinstance(address, str):
         raise BadInput(f"recipient {seq}: its address is no text but {type(address).__name__}", field=_field(seq))
     if not set(map(type, variables)) <= {str}:
         raise _unplain(variables, seq)
     try:
-        document = _to_json(dict(variables))
+        document = _to_json(variables)
     except (TypeError, RecursionError):
         raise _unplain(variables, seq) from None
     except ValueError:

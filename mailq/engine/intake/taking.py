@@ -72,13 +72,12 @@ class Taking:
 
     def _go_on(self) -> None:
         batch = self._batch
-        given = list(islice(self._recipients, min(self._most, self._batch_size - batch.num_profiles)))
-        if given:
-            part = take(given, batch.next_seq)
+        part = take(islice(self._recipients, min(self._most, self._batch_size - batch.num_profiles)), batch.next_seq)
+        if part:
             batch.add(part)
             # Of large ones fewer at a time.
             self._most = max(1, min(_AT_A_TIME, CHUNK_CHARS * len(part) // (4 * part.num_chars or 1)))
-        self._ended = not given
+        self._ended = not part
         full = batch.num_profiles >= self._batch_size or batch.num_chars >= CHUNK_CHARS
         if batch.num_profiles and (full or self._ended):
             self._chunk.append(batch)
