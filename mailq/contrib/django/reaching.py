@@ -5,8 +5,6 @@ from django.db import DatabaseError, connections, transaction
 from mailq.contrib.django.configuration import Configuration
 from mailq.contrib.django.sending import client
 from mailq.errors import MailqError, NotFound
-from mailq.store.outbox import outbox
-from mailq.store.revision import HEAD
 
 
 def why_not(configuration: Configuration) -> str | None:
@@ -27,8 +25,9 @@ def why_not(configuration: Configuration) -> str | None:
 
 
 def _table_fault(alias: str) -> str | None:
-    # Models are not there yet when this module is imported.
+    # Models are not there yet when this module is imported, and a project with a door elsewhere needs no SQLAlchemy.
     from mailq.contrib.django.models import Revision
+    from mailq.store.revision import HEAD
 
     try:
         with transaction.atomic(using=alias):
@@ -40,6 +39,8 @@ def _table_fault(alias: str) -> str | None:
 
 
 def _outbox_fault(alias: str) -> str | None:
+    from mailq.store.outbox import outbox
+
     try:
         there = outbox.name in connections[alias].introspection.table_names()
     except DatabaseError as error:

@@ -7,6 +7,7 @@ from django.core import mail
 from django.core.exceptions import ImproperlyConfigured
 from django.core.mail import EmailMessage, send_mail, send_mass_mail
 from django.db import connection, transaction
+from django.test import Client as Browser
 from django.test.utils import override_settings
 
 from mailq.client import Mailing, Message
@@ -246,3 +247,24 @@ def test_an_organization_that_is_not_there_is_named():
     """`mailqctl organization create` makes one."""
     with pytest.raises(MailqError, match="nobody"):
         a_message().send()
+
+
+def test_what_no_view_handles_is_answered_with_its_status(messages):
+    """422 and a sentence for bad input; 503 that names nothing while mailq cannot be reached."""
+    browser = Browser()
+    assert browser.get("/hello/", {"to": "ann@x.example"}).status_code == 200
+    refused = browser.get("/hello/", {"to": "nobody"})
+    assert (refused.status_code, refused["Content-Type"]) == (422, "text/plain")
+    assert refused.content
+    with override_settings(MAILQ={"DATABASE": "postgresql://nobody:secret@127.0.0.1:1/mailq"}):
+        away = browser.get("/hello/", {"to": "ann@x.example"})
+
+    assert (away.status_code, away["Retry-After"]) == (503, "5")
+    assert b"127.0.0.1" not in away.content
+    assert len(messages()) == 1
+
+
+def test_an_error_that_is_not_mailqs_stays_what_it_is():
+    """The middleware answers its own alone."""
+    with pytest.raises(KeyError):
+        Browser().get("/hello/")

@@ -112,3 +112,16 @@ def test_a_server_side_cursor_may_feed_a_mailing(database_url, tmp_path):
         print(submit(Mailing("News", "News", "shop@mailq.example", "Dear all"), addresses).num_profiles)
 """
     assert run(code, database_url, tmp_path=tmp_path) == "25000\n"
+
+
+def test_a_project_with_a_door_elsewhere_loads_no_driver_and_no_sqlalchemy(tmp_path):
+    """Its processes stay as small as they were."""
+    code = """
+    import sys
+    from django.core.management import call_command
+    call_command("check", tags=["mailq"])
+    print(sorted({"sqlalchemy", "psycopg2", "celery", "redis", "httpx2"} & set(sys.modules)))
+"""
+    setting = "{'DATABASE': 'https://mailq.example', 'KEY': 'mq_live_x'}"
+
+    assert "[]\n" in run(code, "postgresql://nobody@127.0.0.1:1/x", mailq=setting, tmp_path=tmp_path)
