@@ -270,3 +270,11 @@ def test_a_relay_log_is_of_no_use_without_a_bounce_address(monkeypatch: pytest.M
         settings.load()
     monkeypatch.setenv("MAILQ_BOUNCE_ADDRESS", "bounces@example.com")
     assert settings.load().doubt.postfix_log == Path("/var/log/mail.log")
+
+
+@pytest.mark.parametrize("name", ["", " mailq", "x" * 64, "ä" * 32, "pg_catalog", "information_schema", "a\nb"])
+def test_a_schema_is_called_as_postgresql_can_call_it(name: str) -> None:
+    """A name that would be cut, or that PostgreSQL keeps for itself, is refused before anything is made in it."""
+    with pytest.raises(Misconfigured, match="database_schema"):
+        settings.load(database_schema=name)
+    assert settings.load(database_schema='mail "q" room').database_schema == 'mail "q" room'
