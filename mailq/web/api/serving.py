@@ -39,9 +39,9 @@ def listen(host: str, port: int) -> socket.socket:
         Misconfigured: it is none of this machine's.
         Unavailable: somebody listens there already, or we may not.
     """
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
-        taken = socket.create_server((host, port), family=family, backlog=_BACKLOG)
+        family, _, _, _, where = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
+        taken = socket.create_server(where[:2], family=family, backlog=_BACKLOG)
     except socket.gaierror:
         raise Misconfigured(f"`{host}` is no address to listen on; write 127.0.0.1, 0.0.0.0 or a name of this machine") from None
     except OSError as error:

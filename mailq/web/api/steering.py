@@ -121,7 +121,7 @@ def resend(
         Query(max_length=100, description="only these; may be repeated"),
     ] = None,
 ) -> MailingView:
-    """Send errors again: to those that are named, or to all that are not suppressed. What was sent is not."""
+    """Send errors again: to those that are named, or to all but who is suppressed or was in doubt. What was sent is left alone."""
     actor = f"key {caller.key_id}"
     summary = mailings.resend(parts.database, caller.organization_id, mailing_id, actor=actor, who=address or (), key=key)
     return MailingView.of(summary)

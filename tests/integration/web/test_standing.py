@@ -10,7 +10,7 @@ import pytest
 from mailq.core.outcome import Doubt
 from mailq.settings import Settings
 from mailq.store.database import Database
-from tests.integration.web.conftest import LETTER
+from tests.integration.web.conftest import LETTER, with_key
 from tests.support.api import Caller, problem, serving_api, where
 from tests.support.doubts import doubtful_mailing, require_balance
 from tests.support.mailings import make_mailing, make_owner
@@ -101,6 +101,22 @@ def test_servers_and_the_backlog_are_shown(caller: Caller, database: Database) -
     assert (server["server"], server["slots"]) == ("web1:8851", {"bulk": 2})
     assert list(lanes) == ["transactional", "normal", "bulk"]
     assert (lanes["bulk"]["num_ready"], lanes["bulk"]["num_pending"], lanes["normal"]["num_ready"]) == (2, 10, 0)
+
+
+def test_errors_are_sent_again(caller: Caller, database: Database) -> None:
+    """Once under a key; who is no error is a conflict. Who was in doubt may have got it, and has to be named."""
+    made = doubtful_mailing(database, (3,), {2: Doubt.TIMEOUT, 3: Doubt.TIMEOUT})
+    caller.post("/v1/doubts/resolve", json={"mailing": made.public_id, "verdict": "error"})
+    path = f"/v1/mailings/{made.public_id}/resend"
+
+    problem(caller.post(path, params={"address": "r1@example.org"}), 409)
+    one = caller.post(path, params={"address": "r2@example.org"}, headers=with_key("again-1"))
+    again = caller.post(path, params={"address": "r2@example.org"}, headers=with_key("again-1"))
+    rest = caller.post(path)
+
+    assert [each.status_code for each in (one, again, rest)] == [202] * 3
+    assert [each.json()["num_pending"] for each in (one, again, rest)] == [1, 1, 1]
+    assert rest.json()["state"] == "running"
 
 
 @pytest.mark.parametrize("form", ["csv", "ndjson"])
