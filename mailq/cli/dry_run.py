@@ -10,7 +10,7 @@ from mailq.cli.terminal import clean, print_json, print_line, say
 
 if TYPE_CHECKING:
     from mailq.engine.intake.preview import Suppressed
-    from mailq.engine.producer import Preview
+    from mailq.engine.producer import MailingOrder, Preview
     from mailq.settings import Settings
 
 _COUNTS = ("num_records", "num_valid", "num_invalid", "num_duplicates", "num_suppressed", "num_incomplete")
@@ -37,8 +37,8 @@ def print_preview(found: "Preview", *, as_json: bool) -> None:
 
 
 @contextmanager
-def asking(chosen: "Settings", organization: str) -> "Iterator[Suppressed | None]":
-    """The suppressions of an organization, to be asked; None where no database is set. A dry run does without one."""
+def asking(chosen: "Settings", order: "MailingOrder") -> "Iterator[Suppressed | None]":
+    """The suppressions that an order has to heed, to be asked; None where no database is set. A dry run does without one."""
     from mailq.store import organizations, suppressions
 
     if chosen.database_url is None:
@@ -46,11 +46,11 @@ def asking(chosen: "Settings", organization: str) -> "Iterator[Suppressed | None
         return
     with parts.opened(chosen, checked=True) as database:
         with database.begin() as tx:
-            owner = organizations.id_of(tx, organization)
+            owner = organizations.id_of(tx, order.organization)
 
         def suppressed(addresses: Collection[str]) -> Collection[str]:
             with database.begin() as tx:
-                return suppressions.of(tx, owner, addresses)
+                return suppressions.of(tx, owner, addresses, lane=order.lane)
 
         yield suppressed
 

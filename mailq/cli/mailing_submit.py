@@ -106,7 +106,7 @@ def submit(
     )
     with open_source(file, address_column=address_column) as source:
         if dry_run:
-            with asking(chosen, order.organization) as suppressed:
+            with asking(chosen, order) as suppressed:
                 print_preview(preview(order, source, suppressed=suppressed), as_json=as_json)
             return
         with parts.opened(chosen, checked=True) as database:

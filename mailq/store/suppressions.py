@@ -7,7 +7,8 @@ from typing import NamedTuple
 from sqlalchemy import Connection, delete, func, select, text
 from sqlalchemy.dialects.postgresql import insert as insert_or
 
-from mailq.core.suppression import Reason
+from mailq.core.mailing import Lane
+from mailq.core.suppression import Reason, stopping
 from mailq.store.recipients import copy_text, told_in_words
 from mailq.store.tables import suppression
 
@@ -55,9 +56,13 @@ def remove(tx: Connection, owner: int, address: str) -> bool:
     return tx.execute(delete(suppression).where(*mine)).rowcount == 1
 
 
-def of(tx: Connection, owner: int, addresses: Collection[str]) -> set[str]:
-    """Those of these addresses that are suppressed."""
-    mine = (suppression.c.organization_id == owner, suppression.c.address == func.any(list(addresses)))
+def of(tx: Connection, owner: int, addresses: Collection[str], *, lane: Lane) -> set[str]:
+    """Those of these addresses that get no mail of a lane."""
+    mine = (
+        suppression.c.organization_id == owner,
+        suppression.c.address == func.any(list(addresses)),
+        suppression.c.reason.in_(stopping(lane)),
+    )
     return set(tx.execute(select(suppression.c.address).where(*mine)).scalars())
 
 

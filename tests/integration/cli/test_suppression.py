@@ -103,6 +103,17 @@ def test_a_submit_passes_over_who_is_suppressed_and_says_why(mailqctl: Command, 
         assert f"suppressed: {reason}" in exported
 
 
+def test_a_dry_run_knows_that_who_has_unsubscribed_gets_what_is_transactional(
+    mailqctl: Command, people: str, content: str
+) -> None:
+    mailqctl("suppression", "add", "ann@x.example", "--reason", "unsubscribed")
+    mailqctl("suppression", "add", "bob@x.example", "--reason", "bounced")
+    words = ("mailing", "submit", people, "--content", content, "--dry-run", "--json", "--lane")
+
+    assert mailqctl(*words, "bulk").document["num_suppressed"] == 3
+    assert mailqctl(*words, "transactional").document["num_suppressed"] == 1
+
+
 def test_a_dry_run_says_how_many_are_suppressed(mailqctl: Command, people: str, content: str) -> None:
     mailqctl("suppression", "add", "BOB@x.example", "--reason", "unsubscribed")
 
