@@ -70,6 +70,7 @@ def test_a_rollback_leaves_nothing(producer: Producer, ledger: Ledger, heard: Ca
     producer.client.submit(MAILING, people(3))
     producer.commit()
     assert ledger.counts() == {"mailing": 1, "batch": 1, "delivery": 3, "inbox": 0}
+    assert heard() == 1
 
 
 def _ends_badly() -> Iterator[Recipient]:
