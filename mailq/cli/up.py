@@ -65,7 +65,7 @@ def bring_up(running: "Running", *, worker: bool, flower: bool, api: bool = Fals
     if worker:
         guests.start_worker(running)
     if api and guests.has_api():
-        guests.start_api(running)
+        guests.start_api(running, preferred=parts.load().api.port)
     elif api:
         say("the HTTP API is not installed; `pip install mailq[api]` brings it")
 

@@ -11,7 +11,6 @@ from mailq.local.supervisor import Child
 WORKER = "worker"
 API = "api"
 FLOWER = "flower"
-_API_PORT = 8880
 _FLOWER_PORT = 5555
 # Flower's list of tasks: which mailing and batch (args), how far (result).
 _COLUMNS = "name,uuid,state,args,result,received,runtime,worker"
@@ -35,9 +34,13 @@ def has_api() -> bool:
     return find_spec("fastapi") is not None and find_spec("uvicorn") is not None
 
 
-def start_api(running: Running) -> tuple[Child, str]:
-    """Start the HTTP API on loopback, on a migrated database; the process and its address. It answers a second or two later."""
-    port = ports.free(ports.remembered(running.home, API) or _API_PORT)
+def start_api(running: Running, *, preferred: int) -> tuple[Child, str]:
+    """Start the HTTP API on loopback, on a migrated database; the process and its address. It answers a second or two later.
+
+    Args:
+        preferred: its port, unless it had another one last time or somebody listens there.
+    """
+    port = ports.free(ports.remembered(running.home, API) or preferred)
     child = running.supervise([sys.executable, "-m", "mailq", "api", "--host", ports.HOST, "--port", str(port)], API)
     return child, _publish(running, API, port)
 
