@@ -20,7 +20,7 @@ from mailq.store.database import Database, KeptConnection
 log = telemetry.logger(__name__)
 
 COMPANY_S = 0.003
-"""How long the first message waits for others, if no commit is under way that it would wait for anyhow."""
+"""How long the first message waits for others, when others came lately: a producer alone shall not wait for nobody."""
 MOST_AT_ONCE = 500
 MOST_WAITING = 10_000
 
@@ -76,10 +76,12 @@ class Gatherer:
 
     async def _write_all(self) -> None:
         loop = asyncio.get_running_loop()
+        in_company = False
         while True:
             await self._arrived.wait()
-            await asyncio.sleep(COMPANY_S)
+            await asyncio.sleep(COMPANY_S if in_company else 0)
             batch, self._waiting = self._waiting[:MOST_AT_ONCE], self._waiting[MOST_AT_ONCE:]
+            in_company = len(batch) > 1
             if not self._waiting:
                 self._arrived.clear()
             # An organization's messages side by side, in the order they came.
