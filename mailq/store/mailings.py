@@ -131,7 +131,7 @@ def get(tx: Connection, mailing_id: int, *, lock: bool = False) -> Mailing:
         NotFound: it is gone.
     """
     statement = select(*_SHOWN).where(mailing.c.id == mailing_id)
-    row = tx.execute(statement.with_for_update() if lock else statement).one_or_none()
+    row = tx.execute(statement.with_for_update(key_share=True) if lock else statement).one_or_none()
     if row is None:
         raise NotFound("the mailing is gone: somebody dropped it")
     return _mailing(row)

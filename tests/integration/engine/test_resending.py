@@ -1,6 +1,8 @@
 """Errors sent again: which ones, how often, what the books say of it; and never what was sent or is in doubt."""
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
+from threading import Barrier
 
 import pytest
 from sqlalchemy import text
@@ -289,3 +291,18 @@ def test_doubts_are_never_touched(database):
     with database.begin() as tx:
         assert mailings.get(tx, doubtful.id).state is State.FINISHED
     assert require_balance(database, doubtful).num_in_doubt == 2
+
+
+def test_two_requests_with_keys_at_once_do_not_wait_for_each_other(database, made, resend, look, monkeypatch):
+    """Each has noted its key, which holds the mailing's row, before either takes what it needs to open the mailing again."""
+    both = Barrier(2)
+    begun = resending._begun
+
+    def begun_together(*given):
+        both.wait(10)
+        return begun(*given)
+
+    monkeypatch.setattr(resending, "_begun", begun_together)
+    with ThreadPoolExecutor(2) as pool:
+        assert list(pool.map(lambda seq: resend(seq, key=f"again-{seq}"), (2, 5))) == [1, 1]
+    assert look()[1] is State.RUNNING
