@@ -26,6 +26,7 @@ MOST_MISSES = 3
 """Heads one after the other that mailq gives no answer for: it is away. A single one may be its own fault, and the next ones go on."""
 
 _HEADS_AT_ONCE = 100
+_CHARS_AT_ONCE = 4_000_000
 _PARTS_AT_ONCE = 10
 _FORGOTTEN_AT_ONCE = 200
 _SINGLE = frozenset({Kind.MESSAGE, Kind.EMAIL})
@@ -92,7 +93,7 @@ class Carrier:
 
     def _waiting(self, after: int) -> list[Head]:
         with self._database.begin() as tx:
-            return outbox.waiting(tx, after=after, limit=_HEADS_AT_ONCE)
+            return outbox.waiting(tx, after=after, limit=_HEADS_AT_ONCE, most_chars=_CHARS_AT_ONCE)
 
     def _take_messages(self, heads: Sequence[Head], done: Round) -> None:
         """Together, which is quicker; one by one if one of them is at fault."""

@@ -7,6 +7,7 @@ last, its content: the *head*, which counts them, so that a mailing is never see
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from itertools import accumulate
 from typing import NamedTuple
 
 from sqlalchemy import (
@@ -105,15 +106,19 @@ class Part:
     payload: str
 
 
-def waiting(tx: Connection, *, after: int = 0, limit: int) -> list[Head]:
-    """The heads that nobody has handed over yet, in the order they were written. Kinds of a later version wait for its relay."""
+def waiting(tx: Connection, *, after: int = 0, limit: int, most_chars: int) -> list[Head]:
+    """The heads that nobody has handed over yet, in the order they were written. Kinds of a later version wait for its relay.
+
+    Args:
+        most_chars: so much of them all together, or one: a message may be of ten megabytes.
+    """
+    theirs = (outbox.c.state == State.WAITING, outbox.c.id > after, outbox.c.kind.in_(list(Kind)))
+    sizes = select(outbox.c.id, func.char_length(outbox.c.payload)).where(*theirs).order_by(outbox.c.id).limit(limit)
+    found = tx.execute(sizes).all()
+    grown = accumulate(row[1] for row in found)
+    fitting = [row[0] for row, total in zip(found, grown, strict=True) if total <= most_chars] or [row[0] for row in found[:1]]
     columns = (outbox.c.id, outbox.c.handle, outbox.c.part, outbox.c.kind, outbox.c.payload)
-    statement = (
-        select(*columns)
-        .where(outbox.c.state == State.WAITING, outbox.c.id > after, outbox.c.kind.in_(list(Kind)))
-        .order_by(outbox.c.id)
-        .limit(limit)
-    )
+    statement = select(*columns).where(outbox.c.id.in_(fitting)).order_by(outbox.c.id)
     return [Head(row.id, row.handle, row.part, Kind(row.kind), row.payload) for row in tx.execute(statement)]
 
 

@@ -13,6 +13,7 @@ from mailq.store.outbox_database import OutboxDatabase, ddl
 from mailq.store.outbox_writing import Row, writing
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
+MANY = 1_000_000
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -43,14 +44,28 @@ def test_what_waits_is_seen_in_the_order_it_was_written(database: OutboxDatabase
     write(database, message("a"), *mailing("b", "1", "2"), message("c"))
 
     with database.begin() as tx:
-        found = outbox.waiting(tx, limit=10)
-        rest = outbox.waiting(tx, after=found[0].id, limit=1)
+        found = outbox.waiting(tx, limit=10, most_chars=MANY)
+        rest = outbox.waiting(tx, after=found[0].id, limit=1, most_chars=MANY)
     assert [(head.handle, head.num_parts, head.kind) for head in found] == [
         ("a", 0, Kind.MESSAGE),
         ("b", 2, Kind.MAILING),
         ("c", 0, Kind.MESSAGE),
     ]
     assert [head.handle for head in rest] == ["b"]
+
+
+def test_of_large_ones_fewer_are_held_at_a_time_and_never_none(database: OutboxDatabase) -> None:
+    """A relay with a hundred mails of ten megabytes in its memory would be killed, and killed again."""
+    write(
+        database, *(Row(handle, 0, Kind.EMAIL, State.WAITING, payload) for handle, payload in (("a", "x" * 40), ("b", "ü" * 60)))
+    )
+    write(database, Row("c", 0, Kind.EMAIL, State.WAITING, "x" * 200), message("d"))
+
+    with database.begin() as tx:
+        first = outbox.waiting(tx, limit=10, most_chars=100)
+        second = outbox.waiting(tx, after=first[-1].id, limit=10, most_chars=100)
+        third = outbox.waiting(tx, after=second[-1].id, limit=10, most_chars=100)
+    assert [[head.handle for head in some] for some in (first, second, third)] == [["a", "b"], ["c"], ["d"]]
 
 
 def test_the_parts_of_a_mailing_are_read_some_at_a_time_and_in_order(database: OutboxDatabase) -> None:
@@ -66,19 +81,19 @@ def test_only_the_first_relay_settles_a_row(database: OutboxDatabase) -> None:
     """The second learns that it was late, and changes nothing."""
     write(database, message("a"))
     with database.begin() as tx:
-        (head,) = outbox.waiting(tx, limit=1)
+        (head,) = outbox.waiting(tx, limit=1, most_chars=MANY)
         assert outbox.settle(tx, head, State.DONE, at=NOW, result="msg_1")
         assert not outbox.settle(tx, head, State.REFUSED, at=NOW, reason="too late")
 
     with database.begin() as tx:
         assert outbox.counts(tx) == {State.WAITING: 0, State.DONE: 1, State.REFUSED: 0}
-        assert outbox.waiting(tx, limit=10) == []
+        assert outbox.waiting(tx, limit=10, most_chars=MANY) == []
 
 
 def test_done_rows_are_deleted_with_their_parts_after_a_while_and_refused_ones_never(database: OutboxDatabase) -> None:
     write(database, message("refused"), *mailing("old", "1", "2"), message("young"), *mailing("waiting", "1"))
     with database.begin() as tx:
-        refused, old, young, _ = outbox.waiting(tx, limit=10)
+        refused, old, young, _ = outbox.waiting(tx, limit=10, most_chars=MANY)
         outbox.settle(tx, refused, State.REFUSED, at=NOW - timedelta(days=30), reason="it has no subject " + "x" * 5000)
         outbox.settle(tx, old, State.DONE, at=NOW - timedelta(days=8))
         outbox.settle(tx, young, State.DONE, at=NOW)
