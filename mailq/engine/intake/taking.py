@@ -1,5 +1,6 @@
 """Recipients of a program, taken over as they come: batches, and chunks of batches, bounded by number and by size."""
 
+import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from itertools import islice
@@ -10,6 +11,8 @@ from mailq.engine.intake.given import Part, take
 
 _AT_A_TIME = 500
 _FIRST = 50
+_SLOW_S = 0.002
+"""A producer who takes longer for each is waited for between statements, not within one: those have a time limit."""
 
 
 @dataclass(slots=True)
@@ -50,7 +53,7 @@ class Taking:
         self._batch_size = batch_size
         self._batch = Batch(1)
         self._chunk = Chunk()
-        self._ended = False
+        self._ended = self._is_slow = False
         self._most = _FIRST
 
     @property
@@ -59,20 +62,21 @@ class Taking:
         return self._batch.next_seq - 1
 
     def next_chunk(self) -> Chunk:
-        """The next batches; none when all have been taken."""
-        while not (self._ended or self._chunk.full):
+        """The next batches; none when all have been taken. Of a slow producer one at a time, so that his transaction never rests long."""
+        while not (self._ended or self._chunk.full or (self._chunk and self._is_slow)):
             self._go_on()
         chunk, self._chunk = self._chunk, Chunk()
         return chunk
 
     def ahead(self) -> None:
-        """Take some for the next chunk, so that they are there when it is asked for."""
-        if not (self._ended or self._chunk.full):
+        """Take some for the next chunk, so that they are there when it is asked for; unless that takes long."""
+        if not (self._ended or self._chunk.full or self._is_slow):
             self._go_on()
 
     def _go_on(self) -> None:
-        batch = self._batch
+        batch, began_s = self._batch, time.monotonic()
         part = take(islice(self._recipients, min(self._most, self._batch_size - batch.num_profiles)), batch.next_seq)
+        self._is_slow = time.monotonic() - began_s > _SLOW_S * len(part)
         if part:
             batch.add(part)
             # Of large ones fewer at a time.
