@@ -194,11 +194,12 @@ def release(
 
 
 def wake_due(tx: Connection, *, now: datetime | None = None) -> int:
-    """Make waiting batches ready whose time has come; how many."""
+    """Make waiting batches ready whose time has come; how many. Those that somebody has locked are left to the next call."""
     moment = db_now(now)
+    due = select(batch.c.id).where(batch.c.state == State.WAITING, batch.c.due_at <= moment)
     statement = (
         update(batch)
-        .where(batch.c.state == State.WAITING, batch.c.due_at <= moment)
+        .where(batch.c.id.in_(due.with_for_update(skip_locked=True)))
         .values(state=State.READY, due_at=None, rung_at=None, ready_at=moment)
     )
     return tx.execute(statement).rowcount

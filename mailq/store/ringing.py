@@ -27,7 +27,8 @@ def outstanding(tx: Connection, lane: Lane, *, ring_again_after: timedelta) -> i
 
 
 # Fair order: the first ready batches of every mailing of the lane, then the second ones. The lateral part reads at most
-# $2 rows per mailing from batch_ready_idx, however many batches a mailing has.
+# $2 rows per mailing from batch_ready_idx, however many batches a mailing has. What somebody has locked is passed over: a producer
+# who cancels a mailing within a long transaction keeps no other mailing of the lane waiting.
 _RING = Prepared(
     "mailq_ring",
     "text, bigint, interval",
@@ -45,7 +46,9 @@ UPDATE batch SET rung_at = clock_timestamp()
          WHERE mailing.state = 'running' AND mailing.lane = $1
          ORDER BY next.place, mailing.id
          LIMIT $2) AS chosen
- WHERE batch.id = chosen.id AND batch.state = 'ready'
+ CROSS JOIN LATERAL (
+       SELECT id FROM batch AS lying WHERE lying.id = chosen.id AND (lying.state = 'ready') IS TRUE FOR NO KEY UPDATE SKIP LOCKED) AS free
+ WHERE batch.id = free.id
 RETURNING batch.id, batch.number, chosen.num_batches, chosen.name
 """,
 )

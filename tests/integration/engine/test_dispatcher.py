@@ -6,8 +6,11 @@ import pytest
 from sqlalchemy import text
 
 from mailq.core.mailing import Lane
+from mailq.engine import steering
 from mailq.engine.dispatcher import Dispatcher, RingPolicy
 from mailq.errors import Unavailable
+from mailq.store import batches
+from mailq.store.joined import Joined
 from tests.support.mailings import make_mailing, make_owner
 from tests.support.workers import QuietDoorbell
 
@@ -97,3 +100,17 @@ def test_ringing_ten_thousand_batches_reads_the_index_and_not_the_table(database
             {"id": made.id},
         )
         assert "batch_ready_idx" in "\n".join(plan.scalars())
+
+
+def test_a_producer_who_cancels_and_does_not_commit_keeps_no_other_mailing_waiting(database, dispatcher, doorbell):
+    cancelled, other, due = make(database, [1]), make(database, [1]), make(database, [1])
+    with database.begin() as tx:
+        waiting = [cancelled.batches[0], due.batches[0]]
+        tx.execute(text("UPDATE batch SET state = 'waiting', due_at = now() WHERE id = ANY(:ids)"), {"ids": waiting})
+    with database.begin() as theirs:
+        steering.cancel(Joined(theirs), cancelled.public_id)
+        with database.begin() as tx:
+            tx.execute(text("SET LOCAL statement_timeout = '2s'"))
+            assert batches.wake_due(tx) == 1
+        assert dispatcher.top_up(Lane.BULK) == 2
+    assert {ring.batch_id for ring in doorbell.rung} == {other.batches[0], due.batches[0]}
