@@ -1,7 +1,9 @@
 """The door over PostgreSQL for asynchronous producers: the synchronous one, where it does not hold up the event loop."""
 
 import asyncio
+import threading
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator, Sequence
+from contextvars import ContextVar
 from typing import Protocol, TypeVar
 
 from mailq.client.doors import GivenRecipient
@@ -11,6 +13,9 @@ from mailq.store.joined import JoinedAsync, iterated, some_of
 
 _T = TypeVar("_T")
 
+_left: ContextVar[threading.Event] = ContextVar("_left")
+"""Set when whoever awaits a call was cancelled: its thread cannot be, and would commit what nobody waits for."""
+
 
 class Runs(Protocol):
     """Where synchronous work is done."""
@@ -18,8 +23,8 @@ class Runs(Protocol):
     async def run(self, work: Callable[[PostgresDoor], _T]) -> _T:
         """Do it."""
 
-    def iterated(self, source: AsyncIterable[_T]) -> Iterator[_T]:
-        """An asynchronous iterable, for such work."""
+    def iterated(self, source: Iterable[_T] | AsyncIterable[_T]) -> Iterable[_T]:
+        """What a producer makes one by one, for such work."""
 
     async def close(self) -> None:
         """Let go of what was opened."""
@@ -35,10 +40,23 @@ class InThreads:
     async def run(self, work: Callable[[PostgresDoor], _T]) -> _T:
         """See `Runs`."""
         self._loop = asyncio.get_running_loop()
-        return await asyncio.to_thread(work, self._door)
+        left = threading.Event()
+        _left.set(left)  # the thread runs in a copy of this context
+        try:
+            return await asyncio.to_thread(work, self._door)
+        except asyncio.CancelledError:
+            left.set()
+            raise
 
-    def iterated(self, source: AsyncIterable[_T]) -> Iterator[_T]:
-        """See `Runs`."""
+    def iterated(self, source: Iterable[_T] | AsyncIterable[_T]) -> Iterable[_T]:
+        """See `Runs`. Ends with an error, and the transaction with it, where nobody waits any more."""
+        left = _left.get()
+        for each in self._awaited(source) if isinstance(source, AsyncIterable) else source:
+            if left.is_set():
+                raise asyncio.CancelledError
+            yield each
+
+    def _awaited(self, source: AsyncIterable[_T]) -> Iterator[_T]:
         iterator = aiter(source)
         loop = self._loop
         assert loop is not None
@@ -61,9 +79,9 @@ class InTheirTransaction:
         """See `Runs`."""
         return await self._joined.run(lambda transactions: work(PostgresDoor(transactions, self._organization)))
 
-    def iterated(self, source: AsyncIterable[_T]) -> Iterator[_T]:
+    def iterated(self, source: Iterable[_T] | AsyncIterable[_T]) -> Iterable[_T]:
         """See `Runs`."""
-        return iterated(source)
+        return iterated(source) if isinstance(source, AsyncIterable) else source
 
     async def close(self) -> None:
         """See `Runs`."""
@@ -77,13 +95,11 @@ class AsyncPostgresDoor:
 
     async def submit(self, mailing: Mailing, recipients: Iterable[GivenRecipient] | AsyncIterable[GivenRecipient]) -> Submitted:
         """See `Door`."""
-        if isinstance(recipients, AsyncIterable):
-            return await self._runs.run(lambda door: door.submit(mailing, self._runs.iterated(recipients)))
-        return await self._runs.run(lambda door: door.submit(mailing, recipients))
+        return await self._runs.run(lambda door: door.submit(mailing, self._runs.iterated(recipients)))
 
     async def submit_emails(self, mailing: ReadyMailing, emails: Iterable[Email]) -> Submitted:
         """See `Door`."""
-        return await self._runs.run(lambda door: door.submit_emails(mailing, emails))
+        return await self._runs.run(lambda door: door.submit_emails(mailing, self._runs.iterated(emails)))
 
     async def send(self, messages: Sequence[Message | Email]) -> list[Accepted]:
         """See `Door`."""

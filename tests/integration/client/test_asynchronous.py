@@ -1,7 +1,8 @@
 """Asynchronous producers: recipients that are awaited, and an event loop that goes on meanwhile."""
 
 import asyncio
-from collections.abc import AsyncIterator
+import threading
+from collections.abc import AsyncIterator, Iterator
 
 import psycopg
 import pytest
@@ -11,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
 from mailq import AsyncClient, Mailing, Recipient
 from tests.integration.client.conftest import Ledger
 from tests.support.asynchronous import in_event_loop
+from tests.support.waiting import eventually
 
 SALE = Mailing("Sale", "s", "a@shop.example", text="t", key="spring")
 
@@ -87,3 +89,42 @@ async def test_an_error_among_awaited_recipients_leaves_nothing(database_url: st
             await client.submit(SALE, ends_badly())
 
     assert ledger.counts()["mailing"] == 0
+
+
+@pytest.mark.parametrize("awaited", [False, True])
+@in_event_loop
+async def test_a_submit_that_is_cancelled_leaves_nothing(awaited: bool, database_url: str, ledger: Ledger) -> None:
+    """Nobody waits for its thread any more, which goes on to the next recipient and no further."""
+    reached, goes_on = threading.Event(), threading.Event()
+
+    def people() -> Iterator[str]:
+        for each in range(3000):
+            if each == 1000:
+                reached.set()
+                goes_on.wait(20)
+            yield f"p{each}@people.example"
+
+    async def awaited_people() -> AsyncIterator[str]:
+        for each in range(3000):
+            if each == 1000:
+                reached.set()
+                await asyncio.to_thread(goes_on.wait, 20)
+            yield f"p{each}@people.example"
+
+    async with AsyncClient(database_url) as client:
+        submitting = asyncio.create_task(client.submit(SALE, awaited_people() if awaited else people()))
+        await asyncio.to_thread(reached.wait, 20)
+        submitting.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await submitting
+        goes_on.set()
+        await asyncio.to_thread(eventually, lambda: not at_work(ledger))
+
+    assert ledger.counts()["mailing"] == 0
+
+
+def at_work(ledger: Ledger) -> bool:
+    """Whether a client has a transaction open."""
+    return bool(
+        ledger.rows("SELECT pid FROM pg_stat_activity WHERE application_name = 'mailq client' AND xact_start IS NOT NULL")
+    )
