@@ -74,6 +74,7 @@ class Database:
             self.url,
             pool_size=pool_size,
             pool_pre_ping=True,
+            hide_parameters=True,  # an error's text goes to logs, and its parameters are addresses and words
             connect_args=_CONNECT_ARGS
             | {"application_name": application, "options": options, "connect_timeout": connect_timeout_s},
         )

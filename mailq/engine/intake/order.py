@@ -49,6 +49,8 @@ class MailingOrder:
             moment = getattr(self, field)
             if moment is not None and moment.tzinfo is None:
                 raise BadInput(f"the {what} time needs a time zone, such as 2026-12-24T18:00+01:00", field=field)
+            if moment is not None:
+                object.__setattr__(self, field, _in_utc(moment, what, field))
         if self.scheduled_at and self.expires_at and self.expires_at <= self.scheduled_at:
             raise BadInput("the mailing would expire before its scheduled time", field="expires_at")
 
@@ -114,6 +116,14 @@ def require_names(content: Content | ReadyMade, given: frozenset[str], where: st
 def _suggesting(name: str, known: frozenset[str]) -> str:
     near = difflib.get_close_matches(name, known, n=1)
     return f"`{name}` (did you mean `{near[0]}`?)" if near else f"`{name}`"
+
+
+def _in_utc(moment: datetime, what: str, field: str) -> datetime:
+    """The same moment; PostgreSQL does not know every offset that Python knows."""
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError:
+        raise BadInput(f"the {what} time is beyond the years 1 to 9999", field=field) from None
 
 
 def _plain(moment: datetime | None) -> str | None:

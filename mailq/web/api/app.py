@@ -57,6 +57,7 @@ def create(settings: Settings) -> FastAPI:
     for router in ROUTERS:
         app.include_router(router)
     app.add_api_route("/v1/openapi.json", _serve(app), include_in_schema=False)
+    app.state.routes = [route for route in (*app.state.routes, *app.routes) if isinstance(route, APIRoute)]
     return app
 
 

@@ -5,6 +5,7 @@ import re
 from collections.abc import AsyncIterator, Iterator, Mapping
 from typing import Any, TypeVar
 
+from anyio import to_thread
 from fastapi import Request
 from pydantic import BaseModel, ConfigDict, ValidationError
 from starlette.requests import ClientDisconnect
@@ -12,6 +13,9 @@ from starlette.requests import ClientDisconnect
 from mailq.web.api.problems import Fault, Problem, pointer, unfit
 
 Model = TypeVar("Model", bound=BaseModel)
+
+AT_ONCE = 1 << 15
+"""Bytes of a body that is read where it comes; a larger one would keep other requests waiting."""
 
 _MOST_FAULTS = 50
 _LONGEST_STEP = 100
@@ -33,7 +37,10 @@ async def read_body(model: type[Model], request: Request) -> Model:
         ClientDisconnect: the client has left.
     """
     require_json(request)
-    return parse(model, await whole(request))
+    body = await whole(request)
+    if len(body) <= AT_ONCE:
+        return parse(model, body)
+    return await to_thread.run_sync(parse, model, body)
 
 
 def parse(model: type[Model], body: bytes) -> Model:

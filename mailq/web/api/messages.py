@@ -10,7 +10,7 @@ from fastapi import APIRouter, Path, Request, Response
 from mailq.admin.keys import Scope
 from mailq.engine import messages
 from mailq.engine.messages import MessageOrder
-from mailq.web.api.bodies import read_body
+from mailq.web.api.bodies import AT_ONCE, read_body
 from mailq.web.api.given import MessageIn
 from mailq.web.api.operations import operation
 from mailq.web.api.parts import InParts, Reader, allowed, parts_of
@@ -49,12 +49,16 @@ def find(caller: Reader, parts: InParts, message_id: MessageId) -> MessageView:
 
 
 async def _ordered(message: MessageIn, **options: Any) -> MessageOrder:
-    """The order. Literal words are judged at once; what has to be executed or taken apart would keep other requests waiting."""
+    """The order. Few literal words are judged at once; what has to be executed or taken apart would keep other requests waiting."""
     if message.mime is not None:
         return await to_thread.run_sync(lambda: _ready_made(message, options))
-    if message.variables is not None:
+    if message.variables is not None or _num_chars(message) > AT_ONCE:
         return await to_thread.run_sync(lambda: _templated(message, options))
     return _templated(message, options)
+
+
+def _num_chars(message: MessageIn) -> int:
+    return len(message.text or "") + len(message.html or "") + sum(map(len, message.headers.values()))
 
 
 def _templated(message: MessageIn, options: Mapping[str, Any]) -> MessageOrder:

@@ -5,7 +5,7 @@ from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from mailq.web.api.problems import MEDIA_TYPE, Problem
+from mailq.web.api.problems import MEDIA_TYPE, Problem, title
 
 STOPPING = "mailq.stopping"
 """An event in the state of the server: set when it stops, so that what would go on for ever ends."""
@@ -13,11 +13,16 @@ STOPPING = "mailq.stopping"
 HEADERS_WITHIN_S = 20.0
 """How long the headers of a request may take, from its first byte, and a new connection to send one."""
 
+MAX_HEADERS = 64 * 1024
+"""Bytes of a request's line and headers; what comes in one piece is read to its end."""
+
 
 class Protocol(HttpToolsProtocol):
     """One connection."""
 
     _patience: asyncio.TimerHandle | None = None
+    _heading = False
+    _num_heading = 0
 
     def connection_made(self, transport: Any) -> None:
         """Wait for the first request, but not for ever."""
@@ -34,26 +39,42 @@ class Protocol(HttpToolsProtocol):
         if self._patience is None and self._idle:
             self._wait()
         super().data_received(data)
+        if not self._heading:
+            return
+        self._num_heading += len(data)
+        if self._num_heading > MAX_HEADERS and not self.transport.is_closing():
+            self._refuse(Problem(431, f"the request's headers are larger than {MAX_HEADERS:,} bytes"))
+
+    def on_message_begin(self) -> None:
+        """Another request begins."""
+        self._heading = True
+        self._num_heading = 0
+        super().on_message_begin()
 
     def on_headers_complete(self) -> None:
         """A request is here: from now on the body guard looks at the clock, and between requests uvicorn does."""
+        self._heading = False
         self._be_patient()
         super().on_headers_complete()
 
     def send_400_response(self, msg: str) -> None:
         """Answer what is no HTTP."""
-        body = Problem(400, "this is no HTTP request").body()
-        head = (
-            f"HTTP/1.1 400 Bad Request\r\ncontent-type: {MEDIA_TYPE}\r\ncontent-length: {len(body)}\r\nconnection: close\r\n\r\n"
-        )
-        self.transport.write(head.encode() + body)
-        self.transport.close()
+        self._refuse(Problem(400, "this is no HTTP request"))
 
     def shutdown(self) -> None:
         """Tell what goes on for ever that the server stops, and end this connection after its answer."""
         if (stopping := self.app_state.get(STOPPING)) is not None:
             stopping.set()
         super().shutdown()
+
+    def _refuse(self, problem: Problem) -> None:
+        body = problem.body()
+        head = (
+            f"HTTP/1.1 {problem.status} {title(problem.status)}\r\ncontent-type: {MEDIA_TYPE}\r\n"
+            f"content-length: {len(body)}\r\nconnection: close\r\n\r\n"
+        )
+        self.transport.write(head.encode() + body)
+        self.transport.close()
 
     @property
     def _idle(self) -> bool:

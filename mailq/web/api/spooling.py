@@ -4,8 +4,10 @@ import tempfile
 import zlib
 from typing import BinaryIO, cast
 
+from anyio import to_thread
 from fastapi import Request
 
+from mailq.errors import Unavailable
 from mailq.web.api.bodies import pieces
 from mailq.web.api.problems import Problem, unfit
 
@@ -24,25 +26,40 @@ async def spool(request: Request, *, most_bytes: int) -> BinaryIO:
     Raises:
         Problem: it is too large once it is unpacked, cannot be unpacked, or is packed without saying so.
         ClientDisconnect: the client has left; nothing is left of its body.
+        Unavailable: there is no room for it.
     """
     unpacker = _unpacker(request, most_bytes)
-    file = cast("BinaryIO", tempfile.TemporaryFile())  # noqa: SIM115 - lives as long as its source
+    try:
+        file = cast("BinaryIO", tempfile.TemporaryFile())  # noqa: SIM115 - lives as long as its source
+    except OSError as error:
+        raise _no_room(error) from None
     try:
         async for piece in pieces(request):
-            _write(file, piece, unpacker)
+            await _write(file, piece, unpacker)
         if unpacker is not None:
             unpacker.finish()
         _require_plain(file)
+    except OSError as error:
+        file.close()
+        raise _no_room(error) from None
     except BaseException:
         file.close()
         raise
     return file
 
 
-def _write(file: BinaryIO, piece: bytes, unpacker: "Unpacker | None") -> None:
+def _no_room(error: OSError) -> Unavailable:
+    return Unavailable(f"an upload cannot be kept in {tempfile.gettempdir()}: {error.strerror}")
+
+
+async def _write(file: BinaryIO, piece: bytes, unpacker: "Unpacker | None") -> None:
     if unpacker is None:
         file.write(piece)
-        return
+    else:  # a little that is packed may be a thousand times as much
+        await to_thread.run_sync(_unpack, file, piece, unpacker)
+
+
+def _unpack(file: BinaryIO, piece: bytes, unpacker: "Unpacker") -> None:
     for part in unpacker.feed(piece):
         file.write(part)
 

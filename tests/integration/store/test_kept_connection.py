@@ -2,6 +2,7 @@
 
 import pytest
 from sqlalchemy import text
+from sqlalchemy.exc import DataError
 
 from mailq.errors import Unavailable
 from mailq.store import prepared
@@ -54,3 +55,10 @@ def test_one_that_was_ended_between_two_statements_is_unavailable_once(database,
     with pytest.raises(Unavailable):
         pid(kept)
     assert pid(kept) != first
+
+
+def test_what_a_failing_statement_was_given_is_in_no_error(database):
+    """Errors go to logs; parameters are addresses and words."""
+    with pytest.raises(DataError) as failed, database.begin() as tx:
+        tx.execute(text("SELECT CAST('x' AS integer),\n:words"), {"words": "a secret"})
+    assert "a secret" not in str(failed.value)

@@ -191,3 +191,10 @@ def test_a_mailing_is_cancelled_once_and_for_all(caller: Caller, made: dict[str,
     assert caller.post(f"{path}/cancel").status_code == 200
     problem(caller.post(f"{path}/resume"), 409)
     problem(caller.post(f"{path}/start"), 409)
+
+
+def test_a_time_in_any_zone_is_kept_as_a_moment(caller: Caller) -> None:
+    """PostgreSQL knows no offset beyond sixteen hours."""
+    made = caller.post("/v1/mailings", json=LETTER | {"scheduled_at": "2150-01-01T00:00:00+23:59"})
+
+    assert (made.status_code, made.json()["scheduled_at"]) == (201, "2149-12-31T00:01:00Z")

@@ -4,6 +4,10 @@ import gzip
 import json
 import re
 import socket
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from threading import Event
 from typing import Any
 
 import httpx2
@@ -12,7 +16,8 @@ from sqlalchemy import func, select
 
 from mailq.store.database import Database
 from mailq.store.tables import delivery, inbox, mailing
-from mailq.web.api import protocol
+from mailq.web.api import bodies, protocol
+from mailq.web.api.bodies import parse
 from tests.integration.web.conftest import LETTER, WORDS
 from tests.support.api import ApiThread, Caller, problem, where
 from tests.support.waiting import eventually
@@ -272,6 +277,39 @@ def test_what_is_not_there_is_a_problem(http: httpx2.Client, verb: str, path: st
 def test_all_methods_of_an_address_are_named(http: httpx2.Client) -> None:
     """They stand in several routes."""
     assert http.put("/v1/suppressions").headers["allow"] == "GET, POST"
+    assert http.put("/v1/openapi.json").headers["allow"] == "GET"
+
+
+def test_headers_without_end_are_refused(api: ApiThread) -> None:
+    """By nobody's key: they are not read to their end to be refused."""
+    with api.connect() as connection:
+        connection.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\nX-Long: ")
+        for _ in range(2 * protocol.MAX_HEADERS // 4096):
+            connection.sendall(b"a" * 4096)
+        status, headers, body = answer(connection)
+    assert (status, headers["connection"], json.loads(body)["status"]) == (431, "close", 431)
+
+
+def test_a_body_that_takes_long_to_read_keeps_nobody_waiting(
+    monkeypatch: pytest.MonkeyPatch, caller: Caller, http: httpx2.Client
+) -> None:
+    """A large one is taken apart beside the requests of others."""
+    begun, others_answered = Event(), Event()
+
+    def slowly(*args: Any) -> Any:
+        begun.set()
+        assert others_answered.wait(10)
+        return parse(*args)
+
+    monkeypatch.setattr(bodies, "parse", slowly)
+    many = b"[" + b"[]," * bodies.AT_ONCE + b'"\\u0000"]'
+    said = json.dumps(WORDS).encode()[:-1] + b', "variables": {"a": ' + many + b"}}"
+    with ThreadPoolExecutor(1) as beside:
+        slow = beside.submit(caller.post, "/v1/messages", content=said, headers=JSON)
+        assert begun.wait(10)
+        assert http.get("/healthz").status_code == 200
+        others_answered.set()
+        assert where(problem(slow.result(), 422)) == [f"#/variables/a/{bodies.AT_ONCE}"]
 
 
 def test_no_page_loads_anything_from_another_host(http: httpx2.Client) -> None:
@@ -287,6 +325,18 @@ def test_odd_bytes_in_a_path_find_nothing(caller: Caller, path: str) -> None:
     response = caller.get(path)
 
     problem(response, 422 if response.status_code == 422 else 404)
+
+
+def test_an_upload_without_room_is_refused_until_there_is_some(
+    monkeypatch: pytest.MonkeyPatch, caller: Caller, made: str, tmp_path: Path
+) -> None:
+    """It goes to a temporary file; where that cannot be made or written, it is not the client's fault."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "gone"))
+
+    response = caller.post(f"{made}/recipients", content=b'{"address": "ann@x.example"}', headers=NDJSON)
+
+    assert problem(response, 503)
+    assert response.headers["retry-after"]
 
 
 def test_every_answer_has_an_id(caller: Caller, http: httpx2.Client) -> None:
