@@ -1,6 +1,7 @@
 """The specification, and the API held to it: hostile and honest requests made from it, thousands of them."""
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -99,3 +100,5 @@ def test_it_is_what_the_api_does(new_caller: NewCaller, tmp_path: Path, effort: 
     )
 
     assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-2000:]
+    # One that runs out of time before it has asked for everything is content, too.
+    assert re.search(rf"Tested: +{len(OPERATIONS) - 1}$", done.stdout, re.MULTILINE), done.stdout[-2000:]
