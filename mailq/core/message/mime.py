@@ -21,6 +21,17 @@ from mailq.core.message.faults import TemplateFault
 MAX_BYTES = 10_000_000
 """Of a ready-made mail, attachments and their encoding included."""
 
+MAX_PARTS = 1000
+MAX_ADDRESSES = 20_000
+MAX_PARAMETERS = 2_000
+"""Characters of a header of addresses, and of one about a part."""
+
+_MOST_PARAMETERS = 40
+_LISTS = (b"from", b"sender", b"reply-to", b"to", b"cc")
+_STRUCTURED = re.compile(
+    rb"^(From|Sender|Reply-To|To|Cc|Content-(?:Type|Disposition|Transfer-Encoding))[ \t]*:[^\r\n]*(?:(?:\r\n?|\n)[ \t][^\r\n]*)*",
+    re.I | re.M,
+)
 _LINE_LIMIT = 998  # RFC 5322 section 2.1.1
 _POLICY = policy.SMTP.clone(refold_source="none", cte_type="7bit")
 _NOT_THEIRS = ("Message-ID", "Date", "Bcc", "Resent-Bcc", "Return-Path")
@@ -51,6 +62,7 @@ def canonical_mail(mail: "Message[Any, Any] | bytes") -> str:
 # A mail to many comes once for each of them, one after the other; a large one takes longer to parse than to store.
 @lru_cache(maxsize=1)
 def _canonical(octets: bytes) -> str:
+    _require_plain_headers(octets)
     parsed = BytesParser(policy=_POLICY).parsebytes(octets)
     assert isinstance(parsed, EmailMessage)
     return _written_anew(parsed)
@@ -68,13 +80,23 @@ def _require_small(octets: bytes) -> None:
         raise TemplateFault("mime", f"the mail is larger than {MAX_BYTES // 1_000_000} MB")
 
 
+def _require_plain_headers(octets: bytes) -> None:
+    """The standard library's effort at a header grows with the square of its length."""
+    for found in _STRUCTURED.finditer(octets):
+        most = MAX_ADDRESSES if found[1].lower() in _LISTS else MAX_PARAMETERS
+        if len(found[0]) > most or (most == MAX_PARAMETERS and found[0].count(b";") > _MOST_PARAMETERS):
+            raise TemplateFault(f"header {found[1].decode('ascii')}", f"is longer than {most:,} characters, or says too much")
+
+
 def _written_anew(parsed: EmailMessage) -> str:
     for name in _NOT_THEIRS:
         del parsed[name]
     if "MIME-Version" not in parsed:
         parsed["MIME-Version"] = "1.0"
     several = []
-    for part in _unsigned(parsed):
+    for number, part in enumerate(_unsigned(parsed), 1):
+        if number > MAX_PARTS:
+            raise TemplateFault("mime", f"the mail has more than {MAX_PARTS:,} parts")
         _decode_raw_headers(part)
         if not part.is_multipart():
             _encode_plainly(part)

@@ -25,6 +25,7 @@ from jinja2.visitor import NodeTransformer
 
 _MOST_NUMBER = 10_000  # turns of a range, and widths, counts and precisions given to a filter or method
 _MOST_BITS = 1024
+_MOST_WRAPPED = 50_000  # characters; the library's effort grows with the square of a word
 _REMOVED_FILTERS = ("random", "pprint", "format")
 _HARMLESS_FILTERS = frozenset({"default", "d", "first", "last", "length", "count", "safe"})
 _REMOVED_GLOBALS = ("lipsum",)
@@ -46,12 +47,14 @@ class Limits:
 
     Attributes:
         template_chars: length of one template.
+        template_nodes: what one template consists of: words between tags, names, operators; to compile them cannot be interrupted.
         body_bytes: one rendered body as UTF-8, and any text made on the way.
         header_chars: one rendered header.
         time: for all templates of one message together.
     """
 
     template_chars: int = 500_000
+    template_nodes: int = 20_000
     body_bytes: int = 1_000_000
     header_chars: int = 10_000
     time: timedelta = timedelta(seconds=1)
@@ -202,6 +205,8 @@ class Sandbox(ImmutableSandboxedEnvironment):
 
         @wraps(function)
         def guarded(*args: Any, **kwargs: Any) -> Any:
+            if name == "wordwrap" and args and isinstance(args[first], str) and len(args[first]) > _MOST_WRAPPED:
+                raise OverBudget(f"wraps a text longer than {_MOST_WRAPPED} characters")
             if joining:
                 args = (*args[:first], list(args[first]), *args[first + 1 :])
                 self._bound_product(len(args[first]), (*args[first + 1 :], *kwargs.values()))

@@ -132,8 +132,14 @@ def _parse(part: str, source: str, environment: Sandbox) -> nodes.Template:
         raise TemplateFault(part, f"the template is longer than {environment.limits.template_chars} characters")
     with _in_the_name_of(part):
         tree = environment.parse(source)
+        _require_few(part, tree, environment.limits.template_nodes)
         _refuse_what_cannot_work(part, tree, environment)
         return tree
+
+
+def _require_few(part: str, tree: nodes.Template, most: int) -> None:
+    if next(islice(tree.find_all(nodes.Node), most, None), None) is not None:
+        raise TemplateFault(part, f"the template consists of more than {most} tags, names and values")
 
 
 @contextmanager

@@ -146,3 +146,25 @@ def test_it_is_rendered_with_our_date_and_message_id_before_it():
 def test_variables_that_hold_no_mail_of_ours_are_at_fault(mime):
     with pytest.raises(RenderFault):
         ReadyMade().render("ann@x.example", {"mime": mime}, message_id="<1@x>", date="now")
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("To", "\r\n ".join(["a." * 400] * 30)),
+        ("From", '"' * 20_001),
+        ("Content-Type", "text/plain" + ";" * 900),
+        ("content-disposition", "attachment; filename=" + "x" * 2001),
+        ("To", "\r ".join(["a." * 400] * 30)),
+    ],
+)
+def test_a_header_that_takes_ages_to_read_is_not_read(name, value):
+    with pytest.raises(TemplateFault) as refused:
+        canonical_mail(f"{name}: {value}\r\nFrom: Shop <shop@x.example>\r\n\r\nHello\r\n".encode())
+    assert refused.value.part == f"header {name}"
+
+
+def test_a_mail_of_very_many_parts_is_refused():
+    head = b"From: Shop <shop@x.example>\r\nMIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=x\r\n\r\n"
+    with pytest.raises(TemplateFault, match="more than 1,000 parts"):
+        canonical_mail(head + b"--x\r\n\r\n" * 1001 + b"--x--\r\n")

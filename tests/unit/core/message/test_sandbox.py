@@ -7,7 +7,7 @@ from itertools import count
 
 import pytest
 
-from mailq.core.message import Limits, RenderFault
+from mailq.core.message import Limits, RenderFault, TemplateFault
 from mailq.core.message.sandbox import OverBudget, weigh
 from mailq.core.message.templates import compile_template, surroundings
 from mailq.core.message.values import Values
@@ -184,3 +184,23 @@ def test_weighing_stops_as_soon_as_the_limit_is_passed():
     with pytest.raises(OverBudget):
         weigh(value, 10_000)
     assert weigh(json.loads('{"a": ["bc", 1]}'), 10_000) < 20
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "{{ 1 }}" * 20_001,
+        "{% set a = [" + "1," * 20_000 + "] %}",
+        "".join(f"{{% macro m{number}() %}}x{{% endmacro %}}" for number in range(7000)),
+    ],
+    ids=["prints", "list", "macros"],
+)
+def test_a_template_of_very_many_parts_is_not_compiled(source):
+    with pytest.raises(TemplateFault, match="consists of more than 20000"):
+        compile_template("text", source, LIMITS)
+
+
+def test_a_long_word_is_not_wrapped():
+    assert rendered("{{ word | wordwrap(4) }}", word="x" * 8) == "xxxx\nxxxx"
+    with pytest.raises(RenderFault, match="wraps a text longer than"):
+        rendered("{{ word | wordwrap(1) | length }}", limits=Limits(), word="x" * 50_001)
