@@ -7,7 +7,10 @@ from mailq.client.outbox import Outbox
 from mailq.errors import Misconfigured
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from mailq.client.postgres import PostgresDoor
+    from mailq.store.database import Transactions
 
 _HTTP = ("http://", "https://")
 _POSTGRES = ("postgresql://", "postgres://", "postgresql+")
@@ -46,11 +49,11 @@ def async_door(given: Any, *, organization: str, schema: str | None, key: str | 
         from mailq.client.async_outbox_door import AsyncOutboxDoor
 
         return AsyncOutboxDoor(given.connection)
-    from mailq.client.postgres_async import AsyncPostgresDoor, InTheirTransaction, InThreads
+    from mailq.client.postgres_async import AsyncPostgresDoor, InTheirTransaction, InThreads, WhileAwaited
     from mailq.store.joined import JoinedAsync
 
     if isinstance(given, str):
-        return AsyncPostgresDoor(InThreads(_own(given, organization, schema)))
+        return AsyncPostgresDoor(InThreads(_own(given, organization, schema, WhileAwaited)))
     return AsyncPostgresDoor(InTheirTransaction(JoinedAsync(given, schema=schema), organization))
 
 
@@ -60,7 +63,9 @@ def _http(url: str, key: str | None) -> Door:
     return HttpDoor(url, key=key)
 
 
-def _own(url: str, organization: str, schema: str | None) -> "PostgresDoor":
+def _own(
+    url: str, organization: str, schema: str | None, wrap: "Callable[[Transactions], Transactions] | None" = None
+) -> "PostgresDoor":
     if not url.startswith(_POSTGRES):
         raise Misconfigured("a client needs a URL that begins with postgresql:// or https://, a connection or a session")
     from mailq.client.postgres import PostgresDoor
@@ -69,4 +74,5 @@ def _own(url: str, organization: str, schema: str | None) -> "PostgresDoor":
 
     # The producer's own generator of recipients may take its time.
     database = Database(url, application="mailq client", idle_timeout_ms=_IDLE_MS, schema=schema)
-    return PostgresDoor(Checked(database), organization, alone=True, close=database.close)
+    transactions = Checked(database)
+    return PostgresDoor(wrap(transactions) if wrap else transactions, organization, alone=True, close=database.close)

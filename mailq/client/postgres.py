@@ -8,7 +8,8 @@ from mailq.client.doors import GivenRecipient
 from mailq.client.orders import mailing_order, message_order
 from mailq.client.values import Accepted, Delivery, Email, Mailing, Message, Progress, ReadyMailing, Recipient, Submitted
 from mailq.core.delivery import State
-from mailq.engine import enqueueing, messages, steering
+from mailq.engine import enqueueing, steering
+from mailq.engine import messages as accepting
 from mailq.engine.message_orders import MessageOrder
 from mailq.errors import BadInput, Conflict
 from mailq.store import exports, mailings, organizations, waking
@@ -44,11 +45,11 @@ class PostgresDoor:
         """See `Door`."""
         return self._enqueue(mailing, map(_recipient, emails), ahead=self._alone)
 
-    def send(self, messages_: Sequence[Message | Email]) -> list[Accepted]:
+    def send(self, messages: Sequence[Message | Email]) -> list[Accepted]:
         """See `Door`."""
-        orders = [_ordered(place, message, of=len(messages_)) for place, message in enumerate(messages_, start=1)]
+        orders = [_ordered(place, message, of=len(messages)) for place, message in enumerate(messages, start=1)]
         with self._transactions.begin() as tx:
-            answers = messages.accept(tx, organizations.id_of(tx, self._organization), orders)
+            answers = accepting.accept(tx, organizations.id_of(tx, self._organization), orders)
             for answer in answers:
                 if isinstance(answer, Conflict):
                     raise answer
@@ -102,7 +103,7 @@ class PostgresDoor:
     def message(self, message_id: str) -> Delivery:
         """See `Door`."""
         with self._transactions.begin() as tx:
-            found = messages.find(tx, organizations.id_of(tx, self._organization), message_id)
+            found = accepting.find(tx, organizations.id_of(tx, self._organization), message_id)
         return _delivery(found, found.mailing, message=found.public_id)
 
     def close(self) -> None:

@@ -3,12 +3,16 @@
 import asyncio
 import threading
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Protocol, TypeVar
+
+from sqlalchemy import Connection
 
 from mailq.client.doors import GivenRecipient
 from mailq.client.postgres import PostgresDoor
 from mailq.client.values import Accepted, Delivery, Email, Mailing, Message, Progress, ReadyMailing, Submitted
+from mailq.store.database import Transactions
 from mailq.store.joined import JoinedAsync, iterated, some_of
 
 _T = TypeVar("_T")
@@ -30,8 +34,23 @@ class Runs(Protocol):
         """Let go of what was opened."""
 
 
+class WhileAwaited:
+    """Transactions that are undone where nobody waits for them any more. For `InThreads`."""
+
+    def __init__(self, transactions: Transactions) -> None:
+        self._transactions = transactions
+
+    @contextmanager
+    def begin(self) -> Iterator[Connection]:
+        """See `Transactions`."""
+        with self._transactions.begin() as tx:
+            yield tx
+            if _left.get().is_set():
+                raise asyncio.CancelledError
+
+
 class InThreads:
-    """In threads, over connections of our own."""
+    """In threads, over connections of our own, which are `WhileAwaited`."""
 
     def __init__(self, door: PostgresDoor) -> None:
         self._door = door

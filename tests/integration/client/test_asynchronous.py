@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
 
-from mailq import AsyncClient, Mailing, Recipient
+from mailq import AsyncClient, Mailing, Message, Recipient
 from tests.integration.client.conftest import Ledger
 from tests.support.asynchronous import in_event_loop
 from tests.support.waiting import eventually
@@ -121,6 +121,36 @@ async def test_a_submit_that_is_cancelled_leaves_nothing(awaited: bool, database
         await asyncio.to_thread(eventually, lambda: not at_work(ledger))
 
     assert ledger.counts()["mailing"] == 0
+
+
+@pytest.mark.parametrize(("door", "table"), [("submit", "batch"), ("send", "inbox")])
+@in_event_loop
+async def test_what_is_cancelled_while_its_rows_are_on_their_way_leaves_nothing(
+    door: str, table: str, database_url: str, ledger: Ledger
+) -> None:
+    """Behind the last recipient too; or a call that was given up in time would mail all the same."""
+    calls = {
+        "submit": lambda client: client.submit(SALE, ["ann@people.example"]),
+        "send": lambda client: client.send(Message("ann@people.example", "s", "a@shop.example", text="t")),
+    }
+    async with AsyncClient(database_url) as client:
+        with psycopg.connect(database_url) as somebody:
+            somebody.execute(f"LOCK TABLE {table} IN SHARE MODE")
+            calling = asyncio.create_task(calls[door](client))
+            await asyncio.to_thread(eventually, lambda: waits(ledger))
+            calling.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await calling
+        await asyncio.to_thread(eventually, lambda: not at_work(ledger))
+
+    assert ledger.counts() == {"mailing": 0, "batch": 0, "delivery": 0, "inbox": 0}
+
+
+def waits(ledger: Ledger) -> bool:
+    """Whether a client waits for a lock."""
+    return bool(
+        ledger.rows("SELECT pid FROM pg_stat_activity WHERE application_name = 'mailq client' AND wait_event_type = 'Lock'")
+    )
 
 
 def at_work(ledger: Ledger) -> bool:
