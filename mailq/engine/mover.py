@@ -4,6 +4,7 @@ from mailq.engine.dispatcher import Dispatcher
 from mailq.engine.streams import move
 from mailq.store import sealing
 from mailq.store.database import Transactions
+from mailq.store.inbox import Name
 
 _MOST_STEPS = 100
 
@@ -26,10 +27,11 @@ class Mover:
 
     def move(self) -> int:
         """Move what waits and ring; how many messages. What comes meanwhile is left to the next call, with all that comes with it."""
-        num = 0
+        num, busy = 0, frozenset[Name]()
         for _ in range(_MOST_STEPS):
-            moved = move(self._database)
+            moved = move(self._database, without=busy)
             num += moved.num
+            busy |= moved.busy
             for lane in sorted(moved.lanes):
                 self._dispatcher.top_up(lane)
             if not moved.more:

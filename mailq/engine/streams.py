@@ -1,7 +1,7 @@
 """Streams: what producers have put into the inbox, in whatever order they committed, becomes deliveries with consecutive seqs."""
 
 import secrets
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import accumulate, chain
@@ -16,8 +16,8 @@ from mailq.core.stream import cut, end_of_month, name_of
 from mailq.engine.aftermath import SKIP_THE_REST
 from mailq.store import inbox, mailings, streams
 from mailq.store.database import Transactions, moment
-from mailq.store.inbox import Waiting
-from mailq.store.streams import Load, Name, Stream
+from mailq.store.inbox import Name, Waiting
+from mailq.store.streams import Load, Stream
 
 log = telemetry.logger(__name__)
 
@@ -27,30 +27,47 @@ BYTES_A_STEP = 32_000_000
 
 @dataclass(frozen=True, slots=True)
 class Moved:
-    """How many messages were moved, the lanes to ring for, and whether there were more than one step takes."""
+    """What one step did.
+
+    Attributes:
+        num: how many messages were moved.
+        lanes: to be rung for.
+        more: whether messages were left that nobody has locked.
+        busy: streams that somebody else has locked: their messages wait for him, and may be left out of the next step.
+    """
 
     num: int = 0
     lanes: frozenset[Lane] = frozenset()
     more: bool = False
+    busy: frozenset[Name] = frozenset()
 
 
-def move(database: Transactions) -> Moved:
+def move(database: Transactions, *, without: Collection[Name] = ()) -> Moved:
     """Give some of the messages that wait their places in their streams, in one transaction. What another leader is just moving is
-    left to him.
+    left to him; so are the messages of a stream that somebody is just steering.
+
+    Args:
+        without: streams that are left alone, so that however many messages they have keep no others waiting.
     """
     with database.begin() as tx:
-        waiting = inbox.take(tx, limit=MESSAGES_A_STEP + 1)
+        waiting = inbox.take(tx, limit=MESSAGES_A_STEP + 1, without=without)
         if not waiting:
             return Moved()
         taken = _not_too_much(waiting)
         now = moment(tx)
         found = _in_streams(tx, taken, now)
-        numbers = streams.last_numbers(tx, [stream.mailing_id for stream in found.values()])
-        loads = (_loads(stream, numbers[stream.mailing_id], taken[name]) for name, stream in found.items())
-        streams.add(tx, list(chain.from_iterable(loads)), now=now)
-    num = sum(map(len, taken.values()))
-    log.debug("inbox.moved", num=num, streams=len(taken))
-    return Moved(num, frozenset(Lane(taken[name][0].lane) for name in found), more=num < len(waiting))
+        if found:
+            _add(tx, found, taken, now)
+    num = sum(len(taken[name]) for name in found)
+    log.debug("inbox.moved", num=num, streams=len(found))
+    lanes = frozenset(Lane(taken[name][0].lane) for name in found)
+    return Moved(num, lanes, more=num < len(waiting), busy=frozenset(taken.keys() - found.keys()))
+
+
+def _add(tx: Connection, found: Mapping[Name, Stream], taken: Mapping[Name, Sequence[Waiting]], now: datetime) -> None:
+    numbers = streams.last_numbers(tx, [stream.mailing_id for stream in found.values()])
+    loads = (_loads(stream, numbers[stream.mailing_id], taken[name]) for name, stream in found.items())
+    streams.add(tx, list(chain.from_iterable(loads)), now=now)
 
 
 def _not_too_much(waiting: Sequence[Waiting]) -> dict[Name, list[Waiting]]:
@@ -59,12 +76,14 @@ def _not_too_much(waiting: Sequence[Waiting]) -> dict[Name, list[Waiting]]:
     fitting = [one for one, total in zip(waiting, grown, strict=True) if total <= BYTES_A_STEP] or waiting[:1]
     by_stream: dict[Name, list[Waiting]] = {}
     for one in fitting[:MESSAGES_A_STEP]:
-        by_stream.setdefault(Name(one.organization_id, one.stream), []).append(one)
+        by_stream.setdefault(one.name, []).append(one)
     return by_stream
 
 
 def _in_streams(tx: Connection, taken: Mapping[Name, Sequence[Waiting]], now: datetime) -> dict[Name, Stream]:
-    """The streams of these messages, locked: they are opened where there is none, or where somebody has ended it."""
+    """The streams of these messages, locked: they are opened where there is none, or where somebody has ended it. Those that
+    somebody else has locked are missing.
+    """
     until = end_of_month(now)
     found = streams.lock(tx, taken, until)
     for name, stream in sorted(found.items()):
@@ -73,10 +92,14 @@ def _in_streams(tx: Connection, taken: Mapping[Name, Sequence[Waiting]], now: da
             del found[name]
         elif stream.state is State.FINISHED:
             mailings.step(tx, stream.mailing_id, State.RUNNING)
-    missing = sorted(taken.keys() - found.keys())
+    missing = _that_are_not_there(tx, taken.keys() - found.keys(), until)
     for name in missing:
         _open(tx, name, taken[name][0], now, until)
     return found | streams.lock(tx, missing, until) if missing else found
+
+
+def _that_are_not_there(tx: Connection, names: Collection[Name], until: datetime) -> list[Name]:
+    return sorted(set(names) - streams.there(tx, names, until)) if names else []
 
 
 def _open(tx: Connection, name: Name, first: Waiting, now: datetime, until: datetime) -> None:

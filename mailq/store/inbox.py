@@ -1,6 +1,6 @@
 """Single messages between their producer's commit and their place in a stream, and found again by their public id ever after."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -37,6 +37,13 @@ class Known:
     digest: str
 
 
+class Name(NamedTuple):
+    """What the messages of one stream share."""
+
+    organization_id: int
+    digest: str
+
+
 class Waiting(NamedTuple):
     """A message without a place, whose row this transaction has locked.
 
@@ -51,6 +58,11 @@ class Waiting(NamedTuple):
     doubt_policy: str
     size_bytes: int
     suppressed: str | None
+
+    @property
+    def name(self) -> Name:
+        """Of its stream."""
+        return Name(self.organization_id, self.stream)
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,13 +142,21 @@ SELECT id, organization_id, stream, lane, doubt_policy, size_bytes,
        (SELECT reason FROM suppression
          WHERE suppression.organization_id = inbox.organization_id
            AND suppression.address = {key_of("inbox.address")} AND ({_stopping()}))
-  FROM inbox WHERE mailing_id IS NULL ORDER BY id LIMIT :limit FOR UPDATE SKIP LOCKED
+  FROM inbox
+ WHERE mailing_id IS NULL
+   AND (organization_id, stream) NOT IN (SELECT * FROM unnest(CAST(:organization_ids AS bigint[]), CAST(:digests AS text[])))
+ ORDER BY id LIMIT :limit FOR UPDATE SKIP LOCKED
 """)  # noqa: S608 - made of our own words
 
 
-def take(tx: Connection, *, limit: int) -> list[Waiting]:
-    """Lock the first messages that have no place yet, but for those that somebody else has locked."""
-    return [Waiting._make(row) for row in tx.execute(_TAKE, {"limit": limit})]
+def take(tx: Connection, *, limit: int, without: Collection[Name] = ()) -> list[Waiting]:
+    """Lock the first messages that have no place yet, but for those that somebody else has locked.
+
+    Args:
+        without: streams whose messages are left where they are.
+    """
+    facts = {"organization_ids": [name.organization_id for name in without], "digests": [name.digest for name in without]}
+    return [Waiting._make(row) for row in tx.execute(_TAKE, facts | {"limit": limit})]
 
 
 def content(tx: Connection, message_id: int) -> Mapping[str, Any]:

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any
 
 from sqlalchemy import Connection, func, insert, select, text, update
 from sqlalchemy.dialects.postgresql import insert as insert_or
@@ -12,17 +12,10 @@ from mailq.core.batch import State as BatchState
 from mailq.core.mailing import State, mailing_id
 from mailq.errors import BooksDiffer
 from mailq.store import partitions
-from mailq.store.inbox import Waiting
+from mailq.store.inbox import Name, Waiting
 from mailq.store.tables import batch, mailing
 
 BATCH_SIZE = 1000
-
-
-class Name(NamedTuple):
-    """What the messages of one stream share."""
-
-    organization_id: int
-    digest: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,20 +51,36 @@ class Load:
         return sum(each.suppressed is not None for each in self.messages)
 
 
-# In order, so that two who lock several do not wait for each other. No key: batches are added beside us, by their foreign keys.
+# No key: batches are added beside us, by their foreign keys. Nobody is waited for: a producer may have steered the stream in a
+# transaction that goes on for as long as he likes, and behind it are the messages of everybody.
 _LOCK = text("""
 SELECT organization_id, stream, id, state, num_loaded FROM mailing
  WHERE open_until = :open_until
    AND (organization_id, stream) IN (SELECT * FROM unnest(CAST(:organization_ids AS bigint[]), CAST(:digests AS text[])))
- ORDER BY organization_id, stream FOR NO KEY UPDATE
+ ORDER BY organization_id, stream FOR NO KEY UPDATE SKIP LOCKED
+""")
+_THERE = text("""
+SELECT organization_id, stream FROM mailing
+ WHERE open_until = :open_until
+   AND (organization_id, stream) IN (SELECT * FROM unnest(CAST(:organization_ids AS bigint[]), CAST(:digests AS text[])))
 """)
 
 
 def lock(tx: Connection, names: Collection[Name], open_until: datetime) -> dict[Name, Stream]:
-    """Lock the streams of these names that are open until then. What somebody has added before is seen."""
-    facts = {"organization_ids": [name.organization_id for name in names], "digests": [name.digest for name in names]}
-    rows = tx.execute(_LOCK, facts | {"open_until": open_until})
+    """Lock the streams of these names that are open until then, but for those that somebody else has locked. What somebody has
+    added before is seen.
+    """
+    rows = tx.execute(_LOCK, _facts(names) | {"open_until": open_until})
     return {Name(row.organization_id, row.stream): Stream(row.id, State(row.state), row.num_loaded) for row in rows}
+
+
+def there(tx: Connection, names: Collection[Name], open_until: datetime) -> frozenset[Name]:
+    """Those of these names whose stream is there, whoever has it locked."""
+    return frozenset(Name._make(row) for row in tx.execute(_THERE, _facts(names) | {"open_until": open_until}))
+
+
+def _facts(names: Collection[Name]) -> dict[str, Any]:
+    return {"organization_ids": [name.organization_id for name in names], "digests": [name.digest for name in names]}
 
 
 def make(

@@ -11,7 +11,9 @@ from sqlalchemy import text
 from mailq.core.mailing import Books, Lane, State
 from mailq.core.suppression import Reason
 from mailq.engine import messages, steering, streams
+from mailq.engine.mover import Mover
 from mailq.store import content, mailings, suppressions
+from mailq.store.database import Database
 from tests.support.mailings import recount
 from tests.support.waiting import eventually
 
@@ -176,9 +178,14 @@ def test_two_movers_at_once_give_every_message_one_place(database):
     def move(_):
         return sum(iter(lambda: streams.move(database).num, 0))
 
+    def moved_at_last():
+        return streams.move(database).num if rows(database, "SELECT FROM inbox WHERE mailing_id IS NULL") else 0
+
     with pytest.MonkeyPatch.context() as patched, ThreadPoolExecutor(4) as pool:
         patched.setattr(streams, "MESSAGES_A_STEP", 7)
-        assert sum(pool.map(move, range(4))) == 300
+        num = sum(pool.map(move, range(4)))
+        # Who finds all streams locked ends early; he does not wait.
+        assert num + sum(iter(moved_at_last, 0)) == 300
     assert rows(database, "SELECT FROM inbox WHERE mailing_id IS NULL") == []
     with database.begin() as tx:
         for each in mailings.summaries(tx):
@@ -214,6 +221,50 @@ def test_two_movers_open_a_stream_once(database):
         assert second.result(10).num == 1
     [stream] = standing(database)
     assert (stream.mailing.num_loaded, stream.num_batches) == (2, 2)
+
+
+def test_a_stream_that_a_producer_steers_in_an_open_transaction_keeps_no_other_waiting(database, monkeypatch):
+    """However many messages it has; they get their places when he is done."""
+    accept(database, order())
+    streams.move(database)
+    [steered] = standing(database)
+    monkeypatch.setattr(streams, "MESSAGES_A_STEP", 2)
+    with database.engine.connect() as connection, connection.begin() as producers:
+        connection.execute(text("SET LOCAL statement_timeout = '5s'"))
+        steering.pause(Lent(connection), steered.mailing.public_id)
+        accept(database, *[order()] * 5, order(lane="bulk"))
+        assert Mover(impatient(database), Ringing()).move() == 1
+        assert [each.mailing.num_loaded for each in standing(database)] == [1, 1]
+        producers.commit()
+    assert Mover(database, Ringing()).move() == 5
+    assert [(each.mailing.state, each.mailing.num_loaded) for each in standing(database)] == [
+        (State.PAUSED, 6),
+        (State.RUNNING, 1),
+    ]
+
+
+def test_messages_of_a_locked_stream_open_no_second_one_and_are_left_out_of_the_next_step(database):
+    accept(database, order())
+    streams.move(database)
+    with database.engine.connect() as connection, connection.begin():
+        connection.execute(text("SELECT FROM mailing FOR UPDATE"))
+        accept(database, order())
+        moved = streams.move(impatient(database))
+        assert (moved.num, moved.lanes, moved.more, len(moved.busy)) == (0, frozenset(), True, 1)
+        assert streams.move(database, without=moved.busy) == streams.Moved()
+    assert len(standing(database)) == 1
+
+
+class Ringing:
+    """Rings for nothing."""
+
+    def top_up(self, lane):
+        """As a dispatcher."""
+
+
+def impatient(database):
+    """The same database, for whom no statement waits long."""
+    return Database(database.url.render_as_string(hide_password=False), statement_timeout_ms=3000)
 
 
 class Lent:
