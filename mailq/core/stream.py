@@ -10,8 +10,6 @@ MOST_DELIVERIES = 1000
 MOST_BYTES = 4_000_000
 """Of the variables of a batch, beside those of its first message: who works it holds them all in memory."""
 
-_LONGEST_SUBJECT = 80
-
 
 def end_of_month(moment: datetime) -> datetime:
     """The first moment of the next month, by UTC: so long a stream that has a message at this one is open."""
@@ -20,13 +18,14 @@ def end_of_month(moment: datetime) -> datetime:
 
 
 def name_of(content: Content | ReadyMade) -> str:
-    """What people see a stream called: by its subject, if all its messages have the same template."""
+    """What people see a stream called. It says nothing of its words: a producer may have written a code into a subject, and names
+    stand in logs.
+    """
     if isinstance(content, ReadyMade):
         return "ready-made messages"
     if content.subject.strip() == "{{ subject }}":
         return "messages"
-    subject = "".join(character if character.isprintable() else " " for character in content.subject)
-    return f"messages: {subject.strip()[:_LONGEST_SUBJECT]}"
+    return f"messages of template {content.digest()[:8]}"
 
 
 def cut(sizes: Sequence[int]) -> Iterator[slice]:

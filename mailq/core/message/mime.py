@@ -22,6 +22,7 @@ MAX_BYTES = 10_000_000
 """Of a ready-made mail, attachments and their encoding included."""
 
 MAX_PARTS = 1000
+MAX_HEADERS = 1000
 MAX_ADDRESSES = 20_000
 MAX_PARAMETERS = 2_000
 """Characters of a header of addresses, and of one about a part."""
@@ -36,8 +37,11 @@ _LINE_LIMIT = 998  # RFC 5322 section 2.1.1
 _POLICY = policy.SMTP.clone(refold_source="none", cte_type="7bit")
 _NOT_THEIRS = ("Message-ID", "Date", "Bcc", "Resent-Bcc", "Return-Path")
 _ADDRESSES = ("From", "Sender", "Reply-To", "To", "Cc")
+_ONCE = (*_ADDRESSES, "Subject")  # RFC 5322 section 3.6; the others of its list are ours
 _IDENTITY = frozenset({"", "7bit", "8bit", "binary"})
 _BROKEN = re.compile(r"\n(?![ \t])|\r(?!\n)|\0")
+_HEAD_END = re.compile(rb"\n\r?\n")
+_BARE_CR = re.compile(rb"(?:^|\n)([!-9;-~]*)[^\n]*?\r(?!\n)")
 _UNSIGHTLY = re.compile(rb"[^\x01-\x7f]|[^\n]{999}")
 
 
@@ -62,6 +66,7 @@ def canonical_mail(mail: "Message[Any, Any] | bytes") -> str:
 # A mail to many comes once for each of them, one after the other; a large one takes longer to parse than to store.
 @lru_cache(maxsize=1)
 def _canonical(octets: bytes) -> str:
+    _require_plain_head(octets)
     _require_plain_headers(octets)
     parsed = BytesParser(policy=_POLICY).parsebytes(octets)
     assert isinstance(parsed, EmailMessage)
@@ -78,6 +83,16 @@ def _as_given(mail: "Message[Any, Any]") -> bytes:
 def _require_small(octets: bytes) -> None:
     if len(octets) > MAX_BYTES:
         raise TemplateFault("mime", f"the mail is larger than {MAX_BYTES // 1_000_000} MB")
+
+
+def _require_plain_head(octets: bytes) -> None:
+    """A bare CR would become a line break, and whatever stands behind it a header."""
+    end = _HEAD_END.search(octets)
+    head = octets[: end.end() if end else len(octets)]
+    if head.count(b"\n") > MAX_HEADERS:
+        raise TemplateFault("mime", f"has more than {MAX_HEADERS:,} lines of headers")
+    if b"\r" in head.replace(b"\r\n", b"\n") and (found := _BARE_CR.search(head)):
+        raise TemplateFault(f"header {found[1].decode('ascii')}", "a header must not contain a line break or NUL")
 
 
 def _require_plain_headers(octets: bytes) -> None:
@@ -158,6 +173,9 @@ def _base64(octets: bytes) -> bytes:
 
 
 def _require_addresses(parsed: EmailMessage) -> None:
+    for name in _ONCE:
+        if len(parsed.get_all(name, [])) > 1:
+            raise TemplateFault(f"header {name}", "stands there more than once (RFC 5322 section 3.6)")
     for name in _ADDRESSES:
         for header in parsed.get_all(name, []):
             if isinstance(header, AddressHeader) and not all(each.addr_spec.isascii() for each in header.addresses):

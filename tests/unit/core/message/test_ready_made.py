@@ -168,3 +168,29 @@ def test_a_mail_of_very_many_parts_is_refused():
     head = b"From: Shop <shop@x.example>\r\nMIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=x\r\n\r\n"
     with pytest.raises(TemplateFault, match="more than 1,000 parts"):
         canonical_mail(head + b"--x\r\n\r\n" * 1001 + b"--x--\r\n")
+
+
+@pytest.mark.parametrize("name", ["From", "Sender", "Reply-To", "To", "Cc", "Subject"])
+def test_a_header_that_may_stand_once_is_refused_when_it_stands_twice(name):
+    head = b"From: Shop <shop@x.example>\r\n" if name != "From" else b""
+    said = f"{name}: a@x.example\r\n".encode() * 2
+    with pytest.raises(TemplateFault, match="more than once") as caught:
+        canonical_mail(head + said + b"\r\nhello\r\n")
+    assert caught.value.field == f"header {name}"
+
+
+def test_a_bare_carriage_return_does_not_begin_a_header():
+    with pytest.raises(TemplateFault, match="line break") as caught:
+        canonical_mail(b"From: shop@x.example\r\nSubject: x\rBcc: eve@x.example\r\n\r\nhello\r\n")
+    assert caught.value.field == "header Subject"
+
+
+def test_a_bare_carriage_return_in_a_body_is_a_line_end_as_ever():
+    made = canonical_mail(b"From: shop@x.example\r\n\r\none\rtwo\r\n")
+    assert "one\r\ntwo\r\n" in made
+
+
+def test_very_many_headers_are_refused():
+    head = b"From: shop@x.example\r\n" + b"X-A: b\r\n" * 1001
+    with pytest.raises(TemplateFault, match="more than 1,000 lines of headers"):
+        canonical_mail(head + b"\r\nhello\r\n")
