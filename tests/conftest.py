@@ -5,6 +5,7 @@
 
 import logging
 import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,10 +21,13 @@ if TYPE_CHECKING:
 
 
 def pytest_configure() -> None:
-    """Tests see no settings of the machine they run on, and not the stack that may run in the working directory."""
+    """Tests see no settings of the machine they run on, no stack in the working directory, and signals as they are by default."""
     for name in [name for name in os.environ if name.startswith("MAILQ_") and not name.startswith("MAILQ_TEST_")]:
         del os.environ[name]
     os.environ["MAILQ_HOME"] = str(Path(os.devnull) / "no-home")
+    # A shell starts what is to run in the background deaf to Ctrl-C, and so would be every process that a test sends one to.
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     # psycopg2 asks Kerberos in every new process otherwise, and forked children deadlock there.
     os.environ["PGGSSENCMODE"] = "disable"
 

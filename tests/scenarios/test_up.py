@@ -33,7 +33,10 @@ def shown(home: Path) -> Iterator[dict[str, str]]:
         yield dict(re.findall(r"^(\w+) +(\S+)$", (home / "up.txt").read_text(), re.MULTILINE))
     finally:
         process.send_signal(signal.SIGINT)
-        assert process.wait(60) == 0
+        try:
+            assert process.wait(60) == 0
+        finally:
+            process.kill()
 
 
 def environment(home: Path) -> dict[str, str]:

@@ -94,6 +94,12 @@ class Peer:
         heard = await self.reader.read()
         assert not heard, f"expected nothing, heard {heard[:200]!r}"
 
+    async def hear_of(self, *ends: bytes) -> None:
+        """Read until the last line heard is one of these, or the client has gone."""
+        heard = b"\n"
+        while heard and not heard.endswith(ends):
+            heard = await self.reader.readline()
+
     def note(self, line: bytes) -> None:
         """A command was read."""
         self.commands.append(line)
@@ -127,6 +133,12 @@ class Peer:
     def close(self) -> None:
         """FIN."""
         self.writer.close()
+
+    def close_half(self) -> None:
+        """FIN, and go on reading: what was said before is surely heard."""
+        # The client may have gone before.
+        with suppress(OSError):
+            self.writer.write_eof()
 
     def reset(self) -> None:
         """RST."""
