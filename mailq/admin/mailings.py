@@ -156,13 +156,13 @@ def resume(database: Database, organization_id: int | None, reference: str) -> S
 
 
 def cancel(database: Database, organization_id: int | None, reference: str) -> Summary:
-    """End a mailing for good; what has not begun is skipped.
+    """End a mailing for good; what has not begun is skipped: the first of it here, the rest by the upkeep.
 
     Raises:
         NotFound: the organization has no such mailing.
         Conflict: it is finished or expired.
     """
-    return _summary(database, steering.cancel(database, reference, organization_id=organization_id))
+    return _summary(database, steering.cancel(database, reference, organization_id=organization_id, at_once=1))
 
 
 def resend(

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict
+from functools import partial
 from typing import Any
 
 from mailq.client.doors import GivenRecipient
@@ -65,7 +66,7 @@ class PostgresDoor:
 
     def cancel(self, reference: str) -> Progress:
         """See `Door`."""
-        return self._steered(steering.cancel, reference)
+        return self._steered(partial(steering.cancel, at_once=0), reference)
 
     def progress(self, reference: str) -> Progress:
         """See `Door`."""

@@ -1,6 +1,7 @@
 """Steering: pause, resume, cancel, drop. Doing again what has been done already is no mistake."""
 
 from collections.abc import Set as AbstractSet
+from itertools import repeat
 
 from mailq import telemetry
 from mailq.core.delivery import Skip
@@ -39,18 +40,24 @@ def resume(database: Transactions, reference: str, *, organization_id: int | Non
     return _steer(database, reference, organization_id, "resume", State.RUNNING, only_from={State.PAUSED})
 
 
-def cancel(database: Transactions, reference: str, *, organization_id: int | None = None) -> Mailing:
+def cancel(database: Transactions, reference: str, *, organization_id: int | None = None, at_once: int | None = None) -> Mailing:
     """End a mailing for good: what has not begun is skipped.
 
     Batches that nobody holds are cancelled here; the others by the worker that holds them, once what is on the wire is settled.
+
+    Args:
+        at_once: so many tens of batches are cancelled here, and the upkeep is woken for the rest. None is all: no producer's
+            transaction and no request should hold as much as a mailing may have.
 
     Raises:
         NotFound: there is no such mailing.
         Conflict: it is finished or expired.
     """
     mailing = _steer(database, reference, organization_id, "cancel", State.CANCELLED)
-    while _cancel_some(database, mailing):
-        pass
+    steps = repeat(None) if at_once is None else repeat(None, at_once)
+    for _ in steps:
+        if not _cancel_some(database, mailing):
+            break
     return mailing
 
 
@@ -107,7 +114,7 @@ def _steer(
             if only_from is not None and mailing.state not in only_from:
                 raise IllegalStep
             stepped = mailings.step(tx, mailing.id, to)
-            if to is State.RUNNING:
+            if to is not State.PAUSED:
                 waking.wake(tx)
         except IllegalStep:
             raise Conflict(f"mailing {mailing.public_id} is {mailing.state}: you cannot {verb} it") from None

@@ -93,6 +93,14 @@ def test_it_is_steered_and_shown_with_its_books(database, us, make):
         mailings.resume(database, us, made.public_id)
 
 
+def test_a_large_one_is_cancelled_at_once_and_skipped_bit_by_bit(database, us, make):
+    """A request ends its first batches; the upkeep does the others, and is woken for it."""
+    made = make((1,) * 12)
+    with wakes_the_leader(database):
+        cancelled = mailings.cancel(database, us, made.public_id)
+    assert (cancelled.mailing.state, cancelled.books) == (State.CANCELLED, Books(num_profiles=12, num_skipped=10, num_pending=2))
+
+
 def test_who_resumes_wakes_the_leader(database, us, make):
     made = make(state=State.PAUSED)
     with wakes_the_leader(database):

@@ -1,7 +1,7 @@
 """What a client is told: how far a mailing is, who got it, and that another organization's is not there."""
 
 import tracemalloc
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -11,10 +11,13 @@ from sqlalchemy import text
 from mailq import Client, Mailing, Message, Recipient
 from mailq.client.orders import mailing_order
 from mailq.engine import sealing
+from mailq.engine.dispatcher import Dispatcher
+from mailq.engine.upkeep import Upkeep
 from mailq.errors import BadInput, Conflict, Misconfigured, NotFound
 from mailq.store.database import Database
 from tests.integration.client.conftest import MAILING, Ledger, people
-from tests.support.producers import producing
+from tests.support.producers import Producer, producing
+from tests.support.workers import QuietDoorbell
 
 MESSAGE = Message("ann@people.example", "s", "shop@shop.example", text="t", key="order 17")
 SALE = Mailing("Sale", "s", "a@shop.example", text="t", key="spring")
@@ -87,7 +90,27 @@ def test_a_mailing_is_paused_resumed_and_cancelled(client: Any, database: Databa
     assert client.pause("spring").state == "paused"
     assert client.resume(submitted.id).state == "running"
     cancelled = client.cancel("spring")
-    assert (cancelled.state, cancelled.num_skipped) == ("cancelled", 2)
+    assert (cancelled.state, cancelled.num_pending, cancelled.num_skipped) == ("cancelled", 2, 0)
+
+
+def test_a_cancel_writes_one_row_and_the_upkeep_skips_what_has_not_begun(
+    producer: Producer, database: Database, ledger: Ledger, heard: Callable[[], int]
+) -> None:
+    """However large the mailing is: what a producer's transaction writes is locked for as long as he likes."""
+    producer.client.submit(SALE, people(2))
+    producer.commit()
+    sealing.seal_complete(database)
+    heard()
+    assert producer.client.cancel("spring").state == "cancelled"
+    with database.begin() as tx:
+        assert tx.execute(text("SELECT id FROM batch FOR UPDATE SKIP LOCKED")).rowcount == 1
+        assert tx.execute(text("SELECT seq FROM delivery FOR UPDATE SKIP LOCKED")).rowcount == 2
+    producer.commit()
+
+    assert heard() == 1
+    Upkeep(database, Dispatcher(database, QuietDoorbell())).tick()
+    assert ledger.rows("SELECT state, skip FROM delivery") == [("skipped", "cancelled")] * 2
+    assert ledger.rows("SELECT state, num_skipped FROM batch") == [("cancelled", 2)]
 
 
 def test_another_organizations_mailings_are_not_there(database: Database, database_url: str) -> None:
