@@ -1,5 +1,6 @@
 """The connection to PostgreSQL: one engine a process, short transactions, errors that name the address but no password."""
 
+import os
 import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -70,7 +71,8 @@ class Database:
         options = f"-c statement_timeout={statement_timeout_ms} -c idle_in_transaction_session_timeout={idle_timeout_ms} -c timezone=UTC"
         if schema is not None:
             options += " -c search_path=" + search_path(schema).replace("\\", "\\\\").replace(" ", "\\ ")
-        self.engine: Engine = create_engine(
+        self._process_id = os.getpid()
+        self._engine: Engine = create_engine(
             self.url,
             pool_size=pool_size,
             pool_pre_ping=True,
@@ -78,6 +80,15 @@ class Database:
             connect_args=_CONNECT_ARGS
             | {"application_name": application, "options": options, "connect_timeout": connect_timeout_s},
         )
+
+    @property
+    def engine(self) -> Engine:
+        """That of this process: a forked child must neither use nor end its parent's sessions."""
+        # Asked at each use, because some servers fork without Python's hooks.
+        if self._process_id != os.getpid():
+            self._engine.dispose(close=False)
+            self._process_id = os.getpid()
+        return self._engine
 
     @property
     def address(self) -> str:

@@ -1,7 +1,9 @@
 """What both senders are made with: httpx2's options, a request as httpx2 wants it, and its errors in our words."""
 
+import os
 import ssl
-from typing import Any
+from collections.abc import Callable
+from typing import Any, Generic, TypeVar
 
 import httpx2
 
@@ -15,6 +17,24 @@ TIMEOUT = httpx2.Timeout(60.0, connect=10.0)
 """For each read and write: an upload is answered when its recipients are committed."""
 
 LIMITS = httpx2.Limits(max_connections=20, max_keepalive_connections=10, keepalive_expiry=30.0)
+
+_Made = TypeVar("_Made")
+
+
+class OfThisProcess(Generic[_Made]):
+    """What a forked child must not share with its parent: it makes its own when it first asks."""
+
+    def __init__(self, make: Callable[[], _Made]) -> None:
+        self._make = make
+        self._made = (os.getpid(), make())
+
+    def __call__(self) -> _Made:
+        # Without a lock, which another thread might hold at the fork: two threads may make one each, and one of the two stays.
+        process_id, made = self._made
+        if process_id != os.getpid():
+            made = self._make()
+            self._made = (os.getpid(), made)
+        return made
 
 
 def options(address: Address, key: str) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from mailq.client.doors import GivenRecipient
 from mailq.client.http import answers, connection, exchanges, requests
 from mailq.client.http.address import parse_address, require_key
 from mailq.client.http.answers import Again, Document
-from mailq.client.http.connection import Body
+from mailq.client.http.connection import Body, OfThisProcess
 from mailq.client.http.exchanges import NEXT, UPLOAD, Exchange, Result
 from mailq.client.http.patience import Patience
 from mailq.client.http.requests import Request
@@ -33,7 +33,8 @@ class HttpDoor:
         self._address = parse_address(url)
         patience = patience or Patience()
         self._again, self._wait = patience.caller(), patience.wait
-        self._client = httpx2.Client(**connection.options(self._address, require_key(key)))
+        options = connection.options(self._address, require_key(key))
+        self._client = OfThisProcess(lambda: httpx2.Client(**options))
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self._address.base!r})"
@@ -81,7 +82,7 @@ class HttpDoor:
 
     def close(self) -> None:
         """Close the connections."""
-        self._client.close()
+        self._client().close()
 
     def _accepted(self, document: Document, made_up: bool) -> Accepted:
         return answers.value(document, lambda said: answers.accepted(said, nobody_elses=made_up), base=self._address.base)
@@ -116,7 +117,7 @@ class HttpDoor:
     def _once(self, request: Request) -> Document:
         body = Body(self._address)
         try:
-            with self._client.stream(**connection.spelt(self._address, request)) as response:
+            with self._client().stream(**connection.spelt(self._address, request)) as response:
                 for piece in response.iter_bytes():
                     body.add(piece)
         except connection.FAILURES as error:
