@@ -3,6 +3,7 @@
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Query, Request, Response
+from pydantic import BeforeValidator
 
 from mailq.admin import recipients, suppressions
 from mailq.admin.keys import Scope
@@ -11,6 +12,7 @@ from mailq.web.api.given import SuppressionIn
 from mailq.web.api.operations import operation
 from mailq.web.api.pages import LINK, Cursor, Limit, link_next
 from mailq.web.api.parts import Admin, InParts, Reader, Sender, body_of
+from mailq.web.api.paths import decoded
 from mailq.web.api.views import ContactPage, ContactView, SuppressedView, SuppressionPage, SuppressionView
 
 router = APIRouter()
@@ -18,6 +20,7 @@ router = APIRouter()
 Address = Annotated[
     str,
     Path(min_length=1, max_length=1000, pattern=r"^[^\x00-\x1f\x7f]+$", description="an address", examples=["ann@example.org"]),
+    BeforeValidator(decoded),
 ]
 
 

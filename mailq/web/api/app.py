@@ -22,6 +22,7 @@ from mailq.web.api.events import Watching
 from mailq.web.api.gathering import Gatherer
 from mailq.web.api.guard import BodyGuard, BodyPolicy
 from mailq.web.api.parts import Parts
+from mailq.web.api.paths import Paths
 from mailq.web.api.protocol import STOPPING
 from mailq.web.api.rates import Rates
 
@@ -52,6 +53,7 @@ def create(settings: Settings) -> FastAPI:
     chosen = settings.api
     app.add_middleware(BodyGuard, policy=BodyPolicy(chosen.max_body, chosen.max_upload, chosen.body_timeout))
     app.add_middleware(Access)
+    app.add_middleware(Paths)
     problems.install(app)
     app.state.routes = [route for router in ROUTERS for route in router.routes if isinstance(route, APIRoute)]
     for router in ROUTERS:

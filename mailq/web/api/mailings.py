@@ -4,6 +4,7 @@ from typing import Annotated
 
 from anyio import to_thread
 from fastapi import APIRouter, Path, Query, Request, Response
+from pydantic import BeforeValidator
 
 from mailq.admin import mailings
 from mailq.admin.keys import Identity, Scope
@@ -15,6 +16,7 @@ from mailq.web.api.given import MailingIn
 from mailq.web.api.operations import operation
 from mailq.web.api.pages import LINK, Cursor, Limit, link_next
 from mailq.web.api.parts import InParts, Parts, Reader, Sender, body_of
+from mailq.web.api.paths import decoded
 from mailq.web.api.repeating import Key, one_key
 from mailq.web.api.views import DeliveryPage, DeliveryView, MadeMailing, MailingPage, MailingView
 
@@ -29,6 +31,7 @@ MailingId = Annotated[
         description="its id, or your key for it",
         examples=["mlg_0123456789abcdef"],
     ),
+    BeforeValidator(decoded),
 ]
 
 

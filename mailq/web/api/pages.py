@@ -20,5 +20,5 @@ def link_next(request: Request, response: Response, cursor: str | None) -> None:
     """Say where the next page is, if there is one."""
     if cursor is not None:
         query = [(name, value) for name, value in request.query_params.multi_items() if name != "cursor"]
-        following = f"{request.url.path}?{urlencode([*query, ('cursor', cursor)])}"
+        following = f"{request.scope['raw_path'].decode()}?{urlencode([*query, ('cursor', cursor)])}"
         response.headers["Link"] = f'<{following}>; rel="next"'

@@ -152,7 +152,9 @@ async def _say_http(request: Request, error: Exception) -> Response:
 def _allowed(request: Request) -> str:
     """The methods of an address; the framework names those of one route alone."""
     routes: Sequence[APIRoute] = request.app.state.routes
-    return ", ".join(sorted({verb for each in routes if each.path_regex.match(request.url.path) for verb in each.methods or ()}))
+    return ", ".join(
+        sorted({verb for each in routes if each.path_regex.match(request.scope["path"]) for verb in each.methods or ()})
+    )
 
 
 async def _say_invalid(_: Request, error: Exception) -> Response:
