@@ -10,13 +10,12 @@ from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, I
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from contextvars import ContextVar
 from functools import cache
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from sqlalchemy import URL, Connection, Dialect, Engine, create_engine, text
 from sqlalchemy.dialects import registry
 from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg, PGDialectAsync_psycopg
 from sqlalchemy.dialects.postgresql.psycopg2 import PGDialect_psycopg2
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession, async_scoped_session, create_async_engine
 from sqlalchemy.orm import Session, scoped_session
 from sqlalchemy.pool import NullPool
 from sqlalchemy.util import await_only
@@ -25,6 +24,9 @@ from mailq.errors import Misconfigured
 from mailq.store.database import Transactions, search_path
 from mailq.store.faults import in_a_producers_words
 from mailq.store.lent import Lent, LentAsyncPsycopg, LentPsycopg, LentPsycopg2, require_transaction
+
+if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncEngine
 
 _T = TypeVar("_T")
 _Opened = Callable[[], AbstractContextManager[Connection]]
@@ -174,19 +176,23 @@ def _opener(given: Any) -> _Opened:
 _FIT = "give a connection of psycopg2 or psycopg 3, or a Session or a Connection of SQLAlchemy"
 _ASYNC_FIT = "give an AsyncSession or an AsyncConnection of SQLAlchemy, or an AsyncConnection of psycopg"
 
+_ASYNCIO = "sqlalchemy.ext.asyncio"
+"""Only a producer who uses it needs greenlet, without which it cannot be imported."""
+
 _Connected = Callable[[Callable[[Connection], Any]], Awaitable[Any]]
 
 
 def _async_opener(given: Any) -> _Connected:
-    if isinstance(given, AsyncSession | async_scoped_session):
+    if _is(given, _ASYNCIO, "AsyncSession") or _is(given, _ASYNCIO, "async_scoped_session"):
 
         async def of_session(work: Callable[[Connection], Any]) -> Any:
             connection = await given.connection()
             return await connection.run_sync(work)
 
         return of_session
-    if isinstance(given, AsyncConnection):
-        return given.run_sync
+    if _is(given, _ASYNCIO, "AsyncConnection"):
+        run_sync: _Connected = given.run_sync
+        return run_sync
     if _is(given, "psycopg", "AsyncConnection"):
         return lambda work: _async_around(LentAsyncPsycopg(given), work)
     raise Misconfigured(f"no transaction can be joined through {_named(given)}; {_ASYNC_FIT}")
@@ -229,7 +235,14 @@ def _engine(dialect: str) -> Engine:
 
 
 @cache
-def _async_engine() -> AsyncEngine:
+def _async_engine() -> "AsyncEngine":
+    try:
+        from sqlalchemy.ext.asyncio import create_async_engine
+    except ImportError:
+        raise Misconfigured(
+            "an asynchronous connection needs `greenlet`, which is not installed: `pip install 'sqlalchemy[asyncio]'`"
+        ) from None
+
     async def lent() -> Any:
         return _lent.get()
 
@@ -237,7 +250,7 @@ def _async_engine() -> AsyncEngine:
 
 
 def _is(given: Any, module: str, name: str) -> bool:
-    """Whether it is of a driver's class. A driver that was never imported has made nothing, and need not be there."""
+    """Whether it is of a library's class. What was never imported has made nothing, and need not be there."""
     kind = getattr(sys.modules.get(module), name, None)
     return kind is not None and isinstance(given, kind)
 

@@ -11,7 +11,6 @@ from itertools import accumulate
 from typing import Any, NamedTuple, Protocol, TypeVar
 
 from sqlalchemy import Connection, delete, insert
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession, async_scoped_session
 from sqlalchemy.orm import Session, scoped_session
 from sqlalchemy.util import await_only
 
@@ -81,9 +80,11 @@ async def in_greenlet(connection: Any, work: Callable[[Any], Done]) -> Done:
     Raises:
         Misconfigured: it is none of SQLAlchemy's.
     """
-    if isinstance(connection, async_scoped_session):
+    # Whoever has made one has imported it; without greenlet nobody can.
+    theirs = sys.modules.get("sqlalchemy.ext.asyncio")
+    if theirs is not None and isinstance(connection, theirs.async_scoped_session):
         connection = connection()
-    if not isinstance(connection, AsyncSession | AsyncConnection):
+    if theirs is None or not isinstance(connection, theirs.AsyncSession | theirs.AsyncConnection):
         kind = type(connection).__name__
         raise Misconfigured(f"an asynchronous outbox needs an AsyncSession or AsyncConnection of SQLAlchemy, not {kind}")
     done: Done = await connection.run_sync(work)
