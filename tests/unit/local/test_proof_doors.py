@@ -3,10 +3,14 @@
 from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
+from mailq.errors import Unavailable
 from mailq.local.proof.accepted import Mail
+from mailq.local.proof.doors import proving
 from mailq.local.proof.doors.books import Books, Entry, Findings, compare
 from mailq.local.proof.doors.order import MEANINGS, WEIGHTED, Kind, Order
 from mailq.local.proof.doors.producers import Given
@@ -29,6 +33,27 @@ def compared(
 ) -> Findings:
     mails = [Mail(address, datetime(2026, 5, 4, tzinfo=UTC)) for address in accepted]
     return compare(GIVEN, TOLD, Books(messages, mailings, Counter(sent)), mails)
+
+
+@pytest.mark.parametrize(
+    ("api", "servers", "said"),
+    [
+        (False, {"one": True, "two": True}, "the API: not ready"),
+        (True, {"one": True, "two": False}, "the server two: not ready"),
+        (False, {"one": False, "two": True}, "the API, the server one: not ready"),
+    ],
+)
+def test_a_stack_that_does_not_get_ready_is_told_by_what_is_missing(
+    monkeypatch: pytest.MonkeyPatch, api: bool, servers: dict[str, bool], said: str
+) -> None:
+    monkeypatch.setattr(proving, "_START_WITHIN_S", 0.0)
+    hosts = [SimpleNamespace(name=name, serving=serving, mind=lambda: None) for name, serving in servers.items()]
+    ground: Any = SimpleNamespace(hosts=hosts, supervisor=SimpleNamespace(logs="var/log"))
+    served: Any = SimpleNamespace(ready=api, start=lambda: None, mind=lambda: None)
+    watcher: Any = None
+
+    with pytest.raises(Unavailable, match=said):
+        proving.Proof(Order(), ground, served, [], watcher).run()
 
 
 def test_what_is_there_exactly_once_is_all_right() -> None:

@@ -25,7 +25,7 @@ from mailq.local.proof.kinds import Size
 from mailq.local.proof.schedule import Fault
 
 _TICK_S = 0.05
-_START_WITHIN_S = 60.0
+_START_WITHIN_S = 120.0
 _CALM_WITHIN_S = 120.0
 _LONGEST_ABSENCE_S = 2.0
 _NUM_SERVERS = 2
@@ -105,15 +105,15 @@ class Proof:
 
     def _start(self) -> None:
         self._served.start()
-        everybody = self._go_on_until(
-            lambda: self._served.ready and all(host.serving for host in self._ground.hosts), _START_WITHIN_S
-        )
-        if not everybody:
-            raise Unavailable(
-                f"the API or a server is not ready after {_START_WITHIN_S:.0f} s; see {self._ground.supervisor.logs}"
-            )
+        self._go_on_until(lambda: not self._not_ready(), _START_WITHIN_S)
+        if late := self._not_ready():
+            raise Unavailable(f"{', '.join(late)}: not ready after {_START_WITHIN_S:.0f} s; see {self._ground.supervisor.logs}")
         for producer in self._producers:
             producer.start()
+
+    def _not_ready(self) -> list[str]:
+        servers = [f"the server {host.name}" for host in self._ground.hosts if not host.serving]
+        return servers if self._served.ready else ["the API", *servers]
 
     def _inflict(self, fault: Fault[Kind]) -> None:
         # It is to hit an API that is at work: otherwise it would prove little.
