@@ -46,16 +46,20 @@ class Contact(NamedTuple):
     doubt: str | None
 
 
+# A stream may have as many batches as messages: the page begins at the batch of the last one seen, by the index of numbers.
 # Lateral: batches without any are passed over by their counters, and each of the others reads its own run of the primary key.
 _PAGE = text("""
 SELECT one.seq, one.address, one.state, one.skip, one.doubt, one.attempts, one.relay, one.reply, one.settled_at
   FROM batch
  CROSS JOIN LATERAL (
        SELECT * FROM delivery
-        WHERE delivery.mailing_id = batch.mailing_id AND seq BETWEEN greatest(batch.first_seq, :after + 1) AND batch.last_seq
+        WHERE delivery.mailing_id = :mailing_id AND seq BETWEEN greatest(batch.first_seq, :after + 1) AND batch.last_seq
           AND (CAST(:state AS text) IS NULL OR state = :state)
         ORDER BY seq LIMIT :limit) AS one
  WHERE batch.mailing_id = :mailing_id AND batch.last_seq > :after
+   AND batch.number >= coalesce((
+       SELECT number FROM batch
+        WHERE id = (SELECT batch_id FROM delivery WHERE delivery.mailing_id = :mailing_id AND seq = :after)), 0)
    AND CASE :state
         WHEN 'sent' THEN num_sent WHEN 'error' THEN num_errors WHEN 'skipped' THEN num_skipped WHEN 'in_doubt' THEN num_in_doubt
         WHEN 'deferred' THEN num_deferred

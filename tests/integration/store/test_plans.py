@@ -14,7 +14,7 @@ from sqlalchemy import Connection, text
 from mailq.core.delivery import Change, State
 from mailq.core.mailing import Lane
 from mailq.engine.ledger import Ledger
-from mailq.store import batches, deliveries, doubts, leases, mailings, partitions, prepared, ringing
+from mailq.store import batches, deliveries, doubts, exports, leases, mailings, partitions, prepared, ringing
 from mailq.store.database import Database, KeptConnection
 from mailq.store.deliveries import Settled
 from tests.benchmarks import crowd, scale
@@ -193,6 +193,14 @@ def test_reclaiming_reads_the_batches_of_the_dead(tx, ground, held):
         leases.rest(tx, pairs)
 
     require_lean(ground, plans(tx, reclaim))
+
+
+@pytest.mark.parametrize("state", [None, "pending"])
+def test_a_page_of_recipients_begins_at_the_batch_where_the_last_one_ended(tx, ground, state):
+    """Not at the first: who reads a stream with a batch a message from end to end would read all before again with each page."""
+    found = plans(tx, lambda: exports.page(tx, ground.crowd.largest, after=500, limit=20, state=state))
+    require_lean(ground, found, months=1)
+    assert "(number >= " in found[0].conditions()
 
 
 @pytest.mark.parametrize("name", scale.QUESTIONS)
