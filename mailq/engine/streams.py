@@ -5,13 +5,14 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import accumulate, chain
+from typing import Any
 
 from sqlalchemy import Connection
 
 from mailq import telemetry
 from mailq.core.ids import public_id
 from mailq.core.mailing import Lane, State
-from mailq.core.message import read_content
+from mailq.core.message import TemplateFault, read_content
 from mailq.core.stream import cut, end_of_month, name_of
 from mailq.engine.aftermath import SKIP_THE_REST
 from mailq.store import inbox, mailings, streams
@@ -23,6 +24,7 @@ log = telemetry.logger(__name__)
 
 MESSAGES_A_STEP = 2000
 BYTES_A_STEP = 32_000_000
+_UNREADABLE = "messages"
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,10 +106,18 @@ def _that_are_not_there(tx: Connection, names: Collection[Name], until: datetime
 
 def _open(tx: Connection, name: Name, first: Waiting, now: datetime, until: datetime) -> None:
     content = inbox.content(tx, first.id)
-    called = name_of(read_content(content))
     made = public_id("mlg", secrets.token_bytes(10))
-    streams.make(tx, name, public_id=made, called=called, first=first, content=content, now=now, open_until=until)
+    streams.make(tx, name, public_id=made, called=_called(content), first=first, content=content, now=now, open_until=until)
     log.info("stream.opened", mailing=made)
+
+
+def _called(content: Mapping[str, Any]) -> str:
+    try:
+        return name_of(read_content(content))
+    except TemplateFault as fault:
+        # Another release may have written it. Its worker says of each delivery what is wrong; others need not wait for that.
+        log.warning("stream.unreadable", error=str(fault))
+        return _UNREADABLE
 
 
 def _loads(stream: Stream, number: int, messages: Sequence[Waiting]) -> Iterator[Load]:

@@ -160,9 +160,9 @@ def take(tx: Connection, *, limit: int, without: Collection[Name] = ()) -> list[
 
 
 def content(tx: Connection, message_id: int) -> Mapping[str, Any]:
-    """The content of a message that has no place yet."""
-    found: Mapping[str, Any] = tx.execute(select(inbox.c.content).where(inbox.c.id == message_id)).scalar_one()
-    return found
+    """The content of a message that has no place yet; empty if it is none that anybody could read."""
+    found: Any = tx.execute(select(inbox.c.content).where(inbox.c.id == message_id)).scalar_one()
+    return found if isinstance(found, dict) else {}
 
 
 def forget(tx: Connection, mailing_ids: Sequence[int], *, from_seq: int = 1) -> None:

@@ -1,5 +1,6 @@
 """What is accepted gets its place in a stream: once, in order, and with the books right, whoever moves it."""
 
+import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
@@ -8,12 +9,16 @@ from datetime import UTC, datetime
 import pytest
 from sqlalchemy import text
 
+from mailq.core.delivery import State as Delivery
 from mailq.core.mailing import Books, Lane, State
+from mailq.core.outcome import Rejected
 from mailq.core.suppression import Reason
 from mailq.engine import messages, steering, streams
+from mailq.engine.letters import LetterPress
 from mailq.engine.mover import Mover
 from mailq.store import content, mailings, suppressions
 from mailq.store.database import Database
+from mailq.store.deliveries import Work
 from tests.support.mailings import recount
 from tests.support.waiting import eventually
 
@@ -94,7 +99,7 @@ def test_messages_of_different_content_lane_or_policy_go_into_streams_of_their_o
     accept(database, *kinds, *kinds)
     assert streams.move(database) == streams.Moved(12, frozenset({Lane.TRANSACTIONAL, Lane.BULK}))
     names = Counter(each.mailing.name for each in standing(database))
-    assert names == {"messages": 4, "messages: Code for {{ name }}": 1, "ready-made messages": 1}
+    assert names == {"messages": 4, f"messages of template {kinds[4].content.digest()[:8]}": 1, "ready-made messages": 1}
     assert {each.books.num_profiles for each in standing(database)} == {2}
 
 
@@ -253,6 +258,24 @@ def test_messages_of_a_locked_stream_open_no_second_one_and_are_left_out_of_the_
         assert (moved.num, moved.lanes, moved.more, len(moved.busy)) == (0, frozenset(), True, 1)
         assert streams.move(database, without=moved.busy) == streams.Moved()
     assert len(standing(database)) == 1
+
+
+@pytest.mark.parametrize(
+    "unreadable", ['{"subject": "s", "sender": "a@x.example", "text": "t", "colour": "red"}', "{}", "[1]", "null"]
+)
+def test_a_message_that_the_leader_cannot_read_keeps_no_other_waiting(database, unreadable):
+    """Written by a later release, or by hand. It becomes a delivery that its worker cannot make."""
+    with database.begin() as tx:
+        messages.accept(tx, ORGANIZATION, [order(lane="bulk")])
+        tx.execute(text("UPDATE inbox SET content = CAST(:content AS jsonb)"), {"content": unreadable})
+    accept(database, order())
+    assert streams.move(database).num == 2
+    assert [(each.mailing.name, each.books.num_pending) for each in standing(database)] == [("messages", 1)] * 2
+    with database.begin() as tx:
+        [bulk] = [each.mailing for each in mailings.summaries(tx) if each.mailing.lane is Lane.BULK]
+        facts = content.of_mailing(tx, bulk.id)
+    make = LetterPress("secret", domain=None, clock=time.monotonic).maker(facts, datetime.now(UTC))
+    assert isinstance(make(Work(1, "ann@x.example", {}, 0, Delivery.PENDING)), Rejected)
 
 
 class Ringing:
