@@ -1,7 +1,5 @@
-"""The client that a process keeps for a door: made at its first use, by each forked child for itself, and closed by no request's end."""
+"""The client that a process keeps for a door: made at its first use, its connections each process's own, and closed by no request's end."""
 
-import os
-import threading
 from dataclasses import dataclass, field
 
 from mailq.client import Client
@@ -28,15 +26,10 @@ class Entrance:
         return Client(self.url, organization=self.organization, schema=self.schema, key=self.key)
 
 
-_kept: dict[tuple[int, Entrance], Client] = {}
-_lock = threading.Lock()
+_kept: dict[Entrance, Client] = {}
 
 
 def client(entrance: Entrance) -> Client:
     """The client of this process for an entrance."""
-    # A forked child must neither use nor close its parent's connections: it finds none under its own id.
-    mine = (os.getpid(), entrance)
-    with _lock:
-        if mine not in _kept:
-            _kept[mine] = entrance.connect()
-        return _kept[mine]
+    # Without a lock, which another thread might hold at a fork: nothing is connected yet, so a second one made meanwhile is dropped.
+    return _kept.get(entrance) or _kept.setdefault(entrance, entrance.connect())
