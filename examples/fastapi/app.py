@@ -1,6 +1,7 @@
 """A shop with members and a newsletter: `uvicorn app:app`."""
 
 import os
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Annotated
@@ -18,7 +19,7 @@ from mailq.client import Progress, Submitted
 from mailq.contrib.fastapi import ClientDep, MailqDep, SyncClientDep, answer_errors, connect
 
 SENDER = "Shop <shop@mailq.example>"
-URL = os.environ["DATABASE_URL"]
+URL = os.environ.get("DATABASE_URL") or sys.exit("set DATABASE_URL; ./run up --with-worker starts a stack")
 engine = create_async_engine(URL.replace("postgresql://", "postgresql+asyncpg://"))
 Session = async_sessionmaker(engine)
 

@@ -1,6 +1,7 @@
 """A shop with members and a newsletter: `flask --app app run`."""
 
 import os
+import sys
 
 from flask import Flask, redirect, render_template, request, url_for
 from sqlalchemy import create_engine, func, select
@@ -13,10 +14,11 @@ from mailq.contrib.flask import Mailq
 SENDER = "Shop <shop@mailq.example>"
 
 app = Flask(__name__)
-app.config["MAILQ_URL"] = os.environ["DATABASE_URL"]
+URL = os.environ.get("DATABASE_URL") or sys.exit("set DATABASE_URL; ./run up --with-worker starts a stack")
+app.config["MAILQ_URL"] = URL
 mailq = Mailq(app)
 
-engine = create_engine(os.environ["DATABASE_URL"].replace("postgresql://", "postgresql+psycopg2://"))
+engine = create_engine(URL.replace("postgresql://", "postgresql+psycopg2://"))
 Session = sessionmaker(engine)
 
 

@@ -1,10 +1,13 @@
 """Each example app, started as its README says, on a running stack: who signs up is welcomed, and everybody gets the newsletter."""
 
+import os
+import subprocess
+import sys
 from email import message_from_bytes, policy
 
 import pytest
 
-from tests.support.example_apps import ExampleApp
+from tests.support.example_apps import ROOT, ExampleApp
 from tests.support.waiting import eventually
 
 LANES = "mailq.transactional,mailq.normal,mailq.bulk"
@@ -39,6 +42,20 @@ def mails(sink):
 WELCOMES = sorted((address, "Welcome", f"Dear {name},") for name, address in PEOPLE.items())
 NEWS = sorted((address, f"News for {name}", f"Dear {name}, hello") for name, address in PEOPLE.items())
 NEWSLETTER = {"subject": "News for {{ name }}", "text": "Dear {{ name }}, hello\n"}
+
+
+@pytest.mark.parametrize("name", SERVE)
+@pytest.mark.parametrize("given", [{}, {"DATABASE_URL": ""}], ids=["unset", "empty"])
+def test_an_app_without_a_database_says_what_to_do(name, given):
+    """Instead of a traceback."""
+    argv = [sys.executable, *(word.replace("PORT", "0") for word in SERVE[name])]
+    environment = {word: value for word, value in os.environ.items() if word != "DATABASE_URL"}
+    environment |= {"PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1"} | given
+    directory = ROOT / "examples" / name
+    done = subprocess.run(argv, cwd=directory, env=environment, capture_output=True, text=True, timeout=60, check=False)
+
+    assert done.returncode == 1
+    assert done.stderr == "set DATABASE_URL; ./run up --with-worker starts a stack\n"
 
 
 @pytest.mark.parametrize("name", ["django", "flask"])

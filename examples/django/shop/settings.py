@@ -1,6 +1,7 @@
 """What a project needs for mailq stands first; the rest is what `startproject` writes, shortened."""
 
 import os
+import sys
 from urllib.parse import urlsplit
 
 INSTALLED_APPS = [
@@ -17,7 +18,7 @@ MAILQ = {"DATABASE": "default"}  # mailq's tables are in the shop's own database
 EMAIL_BACKEND = "mailq.contrib.django.EmailBackend"
 DEFAULT_FROM_EMAIL = SERVER_EMAIL = "Shop <shop@mailq.example>"
 
-_url = urlsplit(os.environ["DATABASE_URL"])
+_url = urlsplit(os.environ.get("DATABASE_URL") or sys.exit("set DATABASE_URL; ./run up --with-worker starts a stack"))
 DATABASES = {
     "default": {
         "ENGINE": "django.db.backends.postgresql",
