@@ -3,8 +3,8 @@
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from mailq.errors import Conflict, MailqError
 from mailq.settings import Settings
 from mailq.store.database import Database
 from mailq.store.outbox_database import OutboxDatabase
+from mailq.store.tables import metadata
 from tests.support.api import ApiThread, serving_api
 from tests.support.blocking import Blocking
 from tests.support.producers import own_connection, producing
@@ -27,21 +28,38 @@ JOINED = ("psycopg2", "session-psycopg", "async-session-asyncpg")
 KINDS = ("own", "own-async", *JOINED, "http", "http-async", "outbox", "outbox-http")
 
 
-@dataclass(frozen=True)
+_KEPT = {"schema_revision", "organization", "installation", "api_key"}
+
+
 class Ground:
-    """What doors lead to."""
+    """What doors lead to, for one test after the other: a database, and the HTTP API when the first door asks for it."""
 
-    database: Database
-    url: str
-    path: Path
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self.database = Database(url, application="tests")
+        self._opened = ExitStack()
 
-    def key(self, organization: str = "default") -> str:
+    @cached_property
+    def key(self) -> str:
         """An API key that may do everything a producer can."""
-        return keys.create(self.database, organization, "test", ["send", "read"]).key
+        return keys.create(self.database, "default", "test", ["send", "read"]).key
 
-    def api(self) -> Any:
-        """The HTTP API, for the length of a block."""
-        return serving_api(Settings(database_url=self.url))
+    @cached_property
+    def api(self) -> ApiThread:
+        """The HTTP API."""
+        return self._opened.enter_context(serving_api(Settings(database_url=self.url)))
+
+    def clear(self) -> None:
+        """Nobody has ever come in."""
+        with self.database.begin() as tx:
+            for table in reversed(metadata.sorted_tables):
+                if table.name not in _KEPT:
+                    tx.execute(table.delete())
+
+    def close(self) -> None:
+        """Close what was opened."""
+        self._opened.close()
+        self.database.close()
 
 
 class DoorUnderTest:
@@ -120,8 +138,8 @@ class OutboxUnderTest(DoorUnderTest):
 
 
 @contextmanager
-def door(kind: str, ground: Ground) -> Iterator[DoorUnderTest]:
-    """A door of a kind, for the length of a block."""
+def door(kind: str, ground: Ground, path: Path) -> Iterator[DoorUnderTest]:
+    """A door of a kind, for the length of a block; an outbox is kept under the path."""
     with ExitStack() as opened:
         if kind in {"own", "own-async"}:
             yield DoorUnderTest(opened.enter_context(own_connection(ground.url, asynchronous=kind == "own-async")))
@@ -129,27 +147,20 @@ def door(kind: str, ground: Ground) -> Iterator[DoorUnderTest]:
             producer = opened.enter_context(producing(kind, ground.url))
             yield DoorUnderTest(producer.client, commit=producer.commit)
         elif kind == "http":
-            yield DoorUnderTest(opened.enter_context(Client(_served(opened, ground).url, key=ground.key())))
+            yield DoorUnderTest(opened.enter_context(Client(ground.api.url, key=ground.key)))
         elif kind == "http-async":
-            api = _served(opened, ground)
-            client = Blocking(lambda: AsyncClient(api.url, key=ground.key()))
+            client = Blocking(lambda: AsyncClient(ground.api.url, key=ground.key))
             opened.callback(client.close)
             yield DoorUnderTest(client)
         else:
-            yield _outbox(opened, ground, over_http=kind == "outbox-http")
+            yield _outbox(opened, ground, path, over_http=kind == "outbox-http")
 
 
-def _served(opened: ExitStack, ground: Ground) -> ApiThread:
-    api: ApiThread = opened.enter_context(ground.api())
-    return api
-
-
-def _outbox(opened: ExitStack, ground: Ground, *, over_http: bool) -> OutboxUnderTest:
-    where = _served(opened, ground).url if over_http else ground.url
-    key = ground.key() if over_http else None
+def _outbox(opened: ExitStack, ground: Ground, path: Path, *, over_http: bool) -> OutboxUnderTest:
+    where, key = (ground.api.url, ground.key) if over_http else (ground.url, None)
     door = opening.door(where, organization="default", schema=None, key=key)
     opened.callback(door.close)
     asking = opened.enter_context(Client(ground.url))
-    made = OutboxUnderTest(ground.path, door, asking)
+    made = OutboxUnderTest(path, door, asking)
     opened.callback(made.close)
     return made
