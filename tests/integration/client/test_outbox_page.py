@@ -24,7 +24,6 @@ def run(tmp_path: Path, database_url: str) -> Run:
     """Run an example in a directory where a shop has its data, and return what it says."""
     settings = {"MAILQ_OUTBOX_URL": "sqlite:///shop.db", "MAILQ_DATABASE_URL": database_url, "MAILQ_HOME": str(tmp_path)}
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    sqlite3.connect(tmp_path / "shop.db").execute("CREATE TABLE orders (number INTEGER, address TEXT)").connection.close()
 
     def example(name: str) -> str:
         file = examples.write(PAGE, name, tmp_path)

@@ -1,7 +1,6 @@
 """What the pages of the frameworks say can be copied."""
 
 import asyncio
-from contextlib import asynccontextmanager
 
 import pytest
 from django.conf import settings
@@ -14,12 +13,10 @@ from django.test import RequestFactory
 from django.test.utils import override_settings
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
-from sqlalchemy import create_engine
-from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from mailq import Mailing
 from mailq.contrib.django import EmailBackend, client, submit
-from mailq.contrib.fastapi import connect
+from mailq.contrib.fastapi import MailqLifespan
 from tests.support.examples import of_page
 
 DJANGO, FLASK, FASTAPI = (f"docs/doors/{name}.md" for name in ("django", "flask", "fastapi"))
@@ -28,18 +25,6 @@ ADDRESS = "postgresql://app@localhost/shop"
 
 class Declined(Exception):
     """A card is not good."""
-
-
-class Base(DeclarativeBase):
-    """Tables of a shop."""
-
-
-class Customer(Base):
-    """What the pages call `User`."""
-
-    __tablename__ = "customer"
-    id: Mapped[int] = mapped_column(primary_key=True)
-    address: Mapped[str]
 
 
 def copied(page, name, database_url="", **known):
@@ -53,14 +38,6 @@ def copied(page, name, database_url="", **known):
 def django_tables(project):
     """Django's own, in this test's database."""
     call_command("migrate", verbosity=0)
-
-
-@pytest.fixture
-def shop_tables(database_url):
-    """The shop's, made by SQLAlchemy."""
-    engine = create_engine(database_url.replace("postgresql:", "postgresql+psycopg:"))
-    Base.metadata.create_all(engine)
-    engine.dispose()
 
 
 def test_the_settings_of_django_are_enough(project, messages):
@@ -124,34 +101,33 @@ def test_a_newsletter_of_django_goes_to_a_queryset(django_tables, deliveries, ca
     assert len(deliveries()) == 5000
 
 
-def test_the_app_of_flask_works(database_url, shop_tables, messages, mailings):
+def test_the_app_of_flask_works(database_url, messages, mailings):
     """All three of its views."""
-    app = copied(FLASK, "app.py", database_url, User=Customer, __name__="shop")["app"]
-    browser = app.test_client()
+    known = copied(FLASK, "app.py", database_url, __name__="shop_of_flask")
+    browser = known["app"].test_client()
 
     for path in ("/hello", "/sign-up", "/news"):
         assert browser.post(path, data={"to": "ann@x.example"}).status_code == 200, path
+    known["engine"].dispose()
 
     assert (len(messages()), len(mailings())) == (2, 1)
 
 
-def test_the_app_of_fastapi_works(database_url, shop_tables, messages, mailings):
+def test_the_app_of_fastapi_works(database_url, messages, mailings):
     """All three of its endpoints."""
-    known = copied(FASTAPI, "app.py", database_url, User=Customer, __name__="shop")
+    known = copied(FASTAPI, "app.py", database_url, __name__="shop_of_fastapi")
 
     with TestClient(known["app"]) as browser:
         for path in ("/hello?to=ann@x.example", "/sign-up?to=ann@x.example", "/news"):
             assert browser.post(path).status_code == 200, path
-    asyncio.run(known["Session"].kw["bind"].dispose())
+    asyncio.run(known["engine"].dispose())
 
     assert (len(messages()), len(mailings())) == (2, 1)
 
 
-def test_a_lifespan_of_ones_own_connects(database_url):
+def test_an_app_without_a_lifespan_of_its_own_connects(database_url):
     """In FastAPI."""
-    known = copied(
-        FASTAPI, "lifespan.py", database_url, asynccontextmanager=asynccontextmanager, FastAPI=FastAPI, connect=connect
-    )
+    known = copied(FASTAPI, "lifespan.py", database_url, FastAPI=FastAPI, MailqLifespan=MailqLifespan)
 
-    with TestClient(FastAPI(lifespan=known["lifespan"])) as browser:
+    with TestClient(known["app"]) as browser:
         assert browser.app.state.mailq is not None
