@@ -3,8 +3,9 @@
 from contextlib import contextmanager, suppress
 
 import pytest
+from asgiref.sync import async_to_sync, sync_to_async
 from django.core import mail
-from django.core.exceptions import ImproperlyConfigured
+from django.core.exceptions import ImproperlyConfigured, SynchronousOnlyOperation
 from django.core.mail import EmailMessage, send_mail, send_mass_mail
 from django.db import connection, transaction
 from django.test import Client as Browser
@@ -182,6 +183,19 @@ def test_with_a_door_elsewhere_mail_may_go_whatever_becomes_of_the_transaction(m
         EmailBackend(database=database_url, on_commit=False).send_messages([a_message()])
 
     assert len(messages()) == 1
+
+
+def test_an_asynchronous_view_sends_in_a_thread(messages):
+    """Django refuses its database in an event loop, and so this mail."""
+    words = ("Hello", "Dear Ann,\n", SENDER, ["ann@x.example"])
+
+    async def view():
+        with pytest.raises(SynchronousOnlyOperation):
+            send_mail(*words)
+        return await sync_to_async(send_mail)(*words)
+
+    assert async_to_sync(view)() == 1
+    assert [row.address for row in messages()] == ["ann@x.example"]
 
 
 def test_that_cannot_be_with_a_database_of_djangos(messages):

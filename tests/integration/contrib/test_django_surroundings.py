@@ -5,11 +5,13 @@ import subprocess
 import sys
 import textwrap
 
+import django
 import pytest
 
 from mailq.store import migrate
 from mailq.store.database import Database
 from tests.architecture.tree import ROOT
+from tests.support.django_project import BACKEND
 
 SENT_AND_STEERED = """
     from django.core.mail import EmailMessage, send_mail
@@ -37,10 +39,14 @@ SENT_AND_STEERED = """
 """
 
 
-def run(code, url, *, mailq="{'DATABASE': 'default'}", blocked=(), tmp_path, **options):
+ONE_MAILER = {"default": {"BACKEND": BACKEND}}
+
+
+def run(code, url, *, mailq="{'DATABASE': 'default'}", mailers=ONE_MAILER, blocked=(), tmp_path, **options):
     """A project in a process; what it prints.
 
     Args:
+        mailers: by name, where Django has them.
         blocked: modules that are not installed there.
     """
     for module in blocked:
@@ -51,7 +57,7 @@ import django
 from tests.support.django_project import connection_settings, BACKEND
 database = {{"ENGINE": "django.db.backends.postgresql", **connection_settings({url!r})}}
 settings.configure(MAILQ={mailq}, DATABASES={{"default": database}}, INSTALLED_APPS=["mailq.contrib.django"], **{options!r},
-    **({{"MAILERS": {{"default": {{"BACKEND": BACKEND}}}}}} if django.VERSION >= (6, 1) else {{"EMAIL_BACKEND": BACKEND}}))
+    **({{"MAILERS": {mailers!r}}} if django.VERSION >= (6, 1) else {{"EMAIL_BACKEND": BACKEND}}))
 django.setup()
 """
     environment = {**os.environ, "PYTHONPATH": f"{tmp_path}{os.pathsep}{ROOT}"}
@@ -125,3 +131,30 @@ def test_a_project_with_a_door_elsewhere_loads_no_driver_and_no_sqlalchemy(tmp_p
     setting = "{'DATABASE': 'https://mailq.example', 'KEY': 'mq_live_x'}"
 
     assert "[]\n" in run(code, "postgresql://nobody@127.0.0.1:1/x", mailq=setting, tmp_path=tmp_path)
+
+
+@pytest.mark.skipif(django.VERSION < (6, 1), reason="mailers have names from Django 6.1 on, which needs Python 3.12")
+def test_each_named_mailer_has_options_of_its_own(database_url, tmp_path):
+    """And one that nobody knows is Django's error, by the name of its mailer."""
+    used = """
+        from django.core.mail import InvalidMailer, mailers, send_mail
+        from django.core.management import call_command
+        from django.db import connection
+
+        call_command("check", tags=["mailq"])
+        send_mail("Hello", "Dear Ann,", "shop@mailq.example", ["ann@x.example"])
+        send_mail("Hello", "Dear Bob,", "shop@mailq.example", ["bob@x.example"], using="slow")
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT address, lane FROM inbox ORDER BY id")
+            print(*cursor.fetchall())
+        try:
+            mailers["odd"]
+        except InvalidMailer as error:
+            print(error)
+    """
+    slow, odd = ({"BACKEND": BACKEND, "OPTIONS": options} for options in ({"lane": "bulk"}, {"speed": 7}))
+
+    said = run(used, database_url, tmp_path=tmp_path, mailers={**ONE_MAILER, "slow": slow, "odd": odd})
+
+    assert "('ann@x.example', 'transactional') ('bob@x.example', 'bulk')" in said
+    assert "MAILERS['odd']: Unknown options 'speed'" in said

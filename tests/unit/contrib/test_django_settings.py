@@ -5,6 +5,7 @@ from django.core.checks import run_checks
 from django.core.exceptions import ImproperlyConfigured
 from django.test.utils import override_settings
 
+from mailq.contrib.django import EmailBackend
 from mailq.contrib.django.configuration import configured
 from tests.support.django_project import BACKEND
 
@@ -65,6 +66,33 @@ def test_a_project_whose_mail_goes_elsewhere_is_told():
     [(code, _)] = found(**mailers)
 
     assert code == "mailq.W001"
+
+
+def test_any_of_several_mailers_may_be_mailqs():
+    """By the names that Django has from 6.1 on; the setting is read on any version."""
+    elsewhere = {"BACKEND": "django.core.mail.backends.console.EmailBackend"}
+
+    assert found(MAILERS={"default": elsewhere, "slow": {"BACKEND": BACKEND, "OPTIONS": {"lane": "bulk"}}}) == []
+    assert [code for code, _ in found(MAILERS={"default": elsewhere, "other": {}})] == ["mailq.W001"]
+
+
+def test_a_mailer_is_made_of_its_name_and_its_options():
+    """As Django makes it from 6.1 on; they go before the setting."""
+    options = {
+        "lane": "bulk",
+        "doubt_policy": "resend",
+        "database": HTTP,
+        "key": KEY,
+        "organization": "other",
+        "on_commit": False,
+    }
+
+    made = EmailBackend(alias="slow", **options)
+
+    entrance = made._configuration.entrance
+    assert (entrance.url, entrance.key, entrance.organization) == (HTTP, KEY, "other")
+    assert (made._lane, made._doubt_policy, made._on_commit, made.fail_silently) == ("bulk", "resend", False, False)
+    assert getattr(made, "alias", "slow") == "slow"
 
 
 def test_djangos_own_default_sender_is_no_address():
