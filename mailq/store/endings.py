@@ -34,7 +34,9 @@ def finish_mailing(tx: Connection, mailing_id: int) -> bool:
     differing = verification.first_differing(tx, mailing_id)
     if differing is not None:
         raise BooksDiffer(f"the mailing cannot finish: the counters of {differing} are not what its deliveries say")
-    tx.execute(select(mailing.c.id).where(mailing.c.id == mailing_id).with_for_update())
+    # Whom a producer has locked is found among the overlooked: a worker has others to send.
+    if tx.execute(select(mailing.c.id).where(mailing.c.id == mailing_id).with_for_update(skip_locked=True)).one_or_none() is None:
+        return False
     return tx.execute(_FINISH, {"id": mailing_id}).rowcount == 1
 
 

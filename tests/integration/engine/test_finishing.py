@@ -8,7 +8,7 @@ from mailq.core.mailing import State
 from mailq.engine import aftermath, upkeep
 from mailq.engine.dispatcher import Dispatcher
 from mailq.errors import BooksDiffer
-from mailq.store import endings, mailings
+from mailq.store import endings, mailings, schedule
 from tests.support.mailings import finish_batch, make_mailing, make_owner
 from tests.support.workers import QuietDoorbell
 
@@ -76,6 +76,35 @@ def test_the_leader_refuses_too_and_counts_again_later(database, made, leader, m
     leader.tick()
 
     assert state(database, made) is State.FINISHED
+
+
+def test_a_mailing_that_a_producer_has_locked_is_finished_when_he_is_done(database, made, leader):
+    """No worker waits for him: the leader finds it."""
+    with database.engine.connect() as theirs, theirs.begin():
+        theirs.execute(text("SELECT FROM mailing FOR UPDATE"))
+        with database.begin() as tx:
+            tx.execute(text("SET LOCAL statement_timeout = '2s'"))
+            assert not endings.finish_mailing(tx, made.id)
+    leader.tick()
+    assert state(database, made) is State.FINISHED
+
+
+@pytest.mark.parametrize(
+    ("begins", "column", "step"),
+    [("scheduled", "scheduled_at", schedule.start_due), ("running", "expires_at", schedule.expire_due)],
+)
+def test_a_mailing_that_a_producer_has_locked_keeps_no_other_from_starting_or_ending(database, begins, column, step):
+    """It follows when he is done."""
+    with database.begin() as tx:
+        locked, other = make_mailing(tx, [1], state=State(begins)), make_mailing(tx, [1], state=State(begins))
+    doctor(database, f"UPDATE mailing SET {column} = now() - interval '1 second'")
+    with database.engine.connect() as theirs, theirs.begin():
+        theirs.execute(text("SELECT FROM mailing WHERE id = :id FOR UPDATE"), {"id": locked.id})
+        with database.begin() as tx:
+            tx.execute(text("SET LOCAL statement_timeout = '2s'"))
+            assert step(tx) == [other.id]
+    with database.begin() as tx:
+        assert step(tx) == [locked.id]
 
 
 def test_books_that_are_right_finish_at_once(database, made):
