@@ -21,6 +21,7 @@ from mailq.web.api.callers import Callers
 from mailq.web.api.events import Watching
 from mailq.web.api.gathering import Gatherer
 from mailq.web.api.guard import BodyGuard, BodyPolicy
+from mailq.web.api.holding import Places
 from mailq.web.api.parts import Parts
 from mailq.web.api.paths import Paths
 from mailq.web.api.protocol import STOPPING
@@ -33,6 +34,10 @@ _THREADS = 10
 _UPLOADS = 2
 _EXPORTS = 2
 """Loads at once: more than the database has processors for make none of them faster."""
+
+_MOST_WATCHES = 100
+_MOST_SPOOLS = 4
+"""Of one key at a time."""
 
 
 def create(settings: Settings) -> FastAPI:
@@ -93,6 +98,8 @@ def _parts(settings: Settings, database: Database, stopping: asyncio.Event) -> P
         message_id_domain=settings.message_id_domain,
         uploads=CapacityLimiter(_UPLOADS),
         exports=CapacityLimiter(_EXPORTS),
+        watches=Places(_MOST_WATCHES, "streams of events"),
+        spools=Places(_MOST_SPOOLS, "exports"),
         readiness=partial(ready, database, redis_url),
     )
 

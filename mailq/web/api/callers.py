@@ -12,8 +12,8 @@ from mailq.admin.keys import Identity, Refused, Scope
 from mailq.store.database import Transactions
 from mailq.web.api.problems import Problem
 
-BELIEVED_FOR_S = 5.0
-"""How long a key that was good is taken for good: a revocation takes effect within this time."""
+BELIEVED_FOR_S = 4.0
+"""How long a key that was good is taken for good: a revocation takes effect within this time, and a second for what listens."""
 
 _MOST_REMEMBERED = 10_000
 _SCHEME = "bearer "

@@ -6,13 +6,13 @@ import io
 import json
 import os
 import tempfile
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from collections.abc import AsyncGenerator, Callable, Iterable, Iterator
 from datetime import datetime
 from functools import partial
 from itertools import islice
 from typing import BinaryIO, cast
 
-from anyio import CapacityLimiter, to_thread
+from anyio import CancelScope, CapacityLimiter, to_thread
 
 from mailq.admin.mailings import Exported
 
@@ -55,7 +55,7 @@ class Spool:
         self._left = False
         self._done = False
 
-    async def pieces(self, rows: Iterable[Exported], encode: Encode, limiter: CapacityLimiter) -> AsyncIterator[bytes]:
+    async def pieces(self, rows: Iterable[Exported], encode: Encode, limiter: CapacityLimiter) -> AsyncGenerator[bytes]:
         """What is written, as it is written. Ends the reading of the rows if whoever iterates stops."""
         writing = asyncio.ensure_future(
             to_thread.run_sync(partial(self._write, iter(rows), encode, asyncio.get_running_loop()), limiter=limiter)
@@ -74,7 +74,8 @@ class Spool:
             await writing
         finally:
             self._left = True
-            await asyncio.wait([writing])
+            with CancelScope(shield=True):
+                await asyncio.wait([writing])
             self._file.close()
 
     def _write(self, rows: Iterator[Exported], encode: Encode, loop: asyncio.AbstractEventLoop) -> None:

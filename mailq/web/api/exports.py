@@ -10,6 +10,7 @@ from mailq.admin import mailings
 from mailq.admin.keys import Scope
 from mailq.core.delivery import State
 from mailq.web.api.exporting import HEADER, Spool, as_csv, as_ndjson
+from mailq.web.api.holding import Held
 from mailq.web.api.mailings import MailingId
 from mailq.web.api.operations import operation
 from mailq.web.api.parts import InParts, Reader
@@ -19,7 +20,7 @@ router = APIRouter(tags=["mailings"])
 
 _ANSWER = {
     200: {
-        "description": "All of it, as long as the connection was not cut off.",
+        "description": "All of it, as long as the connection was not cut off. A key may have 4 open in each process.",
         "content": {CSV: {"schema": {"type": "string"}}, NDJSON: {"schema": {"type": "string"}}},
     }
 }
@@ -45,7 +46,7 @@ async def export(
         )
     )
     as_table = format == "csv"
-    spool = Spool(HEADER if as_table else b"")
-    pieces = spool.pieces(rows, as_csv if as_table else as_ndjson, parts.exports)
+    parts.spools.take(caller.key_id)
+    pieces = Spool(HEADER if as_table else b"").pieces(rows, as_csv if as_table else as_ndjson, parts.exports)
     disposition = {"Content-Disposition": f'attachment; filename="mailing.{format}"'}
-    return StreamingResponse(pieces, media_type=CSV if as_table else NDJSON, headers=disposition)
+    return Held(pieces, parts.spools, caller.key_id, CSV if as_table else NDJSON, disposition)

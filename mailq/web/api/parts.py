@@ -16,6 +16,7 @@ from mailq.web.api.bodies import Given, read_body
 from mailq.web.api.callers import Callers, require_scope
 from mailq.web.api.events import Watching
 from mailq.web.api.gathering import Gatherer
+from mailq.web.api.holding import Places
 from mailq.web.api.problems import Problem
 from mailq.web.api.rates import Rates
 
@@ -30,6 +31,8 @@ class Parts:
         max_upload: bytes of an upload once it is unpacked.
         uploads: how many are loaded at once; others wait, with their bodies on disk.
         exports: how many are read at once.
+        watches: streams of events that a key may have open.
+        spools: exports that a key may have open, each with a file.
         readiness: whether requests should come here.
     """
 
@@ -45,6 +48,8 @@ class Parts:
     message_id_domain: str | None
     uploads: CapacityLimiter
     exports: CapacityLimiter
+    watches: Places
+    spools: Places
     readiness: Callable[[], Readiness]
 
 

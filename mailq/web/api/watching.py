@@ -1,16 +1,18 @@
 """Live progress of a mailing, as server-sent events."""
 
+from functools import partial
 from typing import Annotated, Any
 
 from anyio import to_thread
-from fastapi import APIRouter, Header, Response
+from fastapi import APIRouter, Header, Request, Response
 from fastapi.responses import StreamingResponse
-from fastapi.sse import EventSourceResponse
 
 from mailq.admin import mailings
 from mailq.admin.keys import Identity, Scope
 from mailq.core.mailing import State
+from mailq.web.api.callers import require_scope
 from mailq.web.api.events import Seen
+from mailq.web.api.holding import Held
 from mailq.web.api.mailings import MailingId
 from mailq.web.api.operations import operation
 from mailq.web.api.parts import InParts, Parts, Reader
@@ -22,7 +24,8 @@ _ENDED = frozenset({State.FINISHED, State.CANCELLED, State.EXPIRED})
 _EXAMPLE = 'event: progress\nid: 1f0c33aa\ndata: {"id":"mlg_0123456789abcdef","state":"running","num_sent":40}\n\n'
 _ANSWERS: dict[int, dict[str, Any]] = {
     200: {
-        "description": "Events `progress` with the mailing as `GET` shows it, at most one a second, and `end` when it has ended.",
+        "description": "Events `progress` with the mailing as `GET` shows it, at most one a second, and `end` when it has ended; `error` "
+        "with a problem if the key is good no more, the mailing is gone, or mailq is at fault. A key may have 100 open in each process.",
         "content": {"text/event-stream": {"schema": {"type": "string"}, "example": _EXAMPLE}},
     },
     204: {"description": "It has ended, and `Last-Event-ID` says that you know."},
@@ -36,21 +39,28 @@ _ANSWERS: dict[int, dict[str, Any]] = {
     **operation("watch_mailing", scope=Scope.READ, refuses=(404, 409), answers=_ANSWERS),
 )
 async def watch(
+    *,
     caller: Reader,
     parts: InParts,
+    request: Request,
     mailing_id: MailingId,
     last_event_id: Annotated[str | None, Header(max_length=100, description="the `id` of the last event you know")] = None,
 ) -> Response:
     """How far a mailing is, told whenever that changes, until it has ended. A comment comes every 15 seconds where nothing changes."""
 
-    async def look() -> Seen:
-        return await to_thread.run_sync(_look, caller, parts, mailing_id)
+    async def look(reference: str) -> Seen:
+        return await to_thread.run_sync(_look, caller, parts, reference)
 
-    seen = await look()
+    async def admit() -> None:
+        require_scope(await parts.callers.identify(request.headers.get("authorization")), Scope.READ)
+
+    seen = await look(mailing_id)
     if seen.ended and seen.id == last_event_id:
         return Response(status_code=204)
-    events = parts.watching.events(seen.document["id"], seen, look, last_id=last_event_id)
-    return EventSourceResponse(events, headers={"X-Accel-Buffering": "no"})
+    mailing = seen.document["id"]
+    parts.watches.take(caller.key_id)
+    events = parts.watching.events(mailing, seen, partial(look, mailing), admit, last_id=last_event_id)
+    return Held(events, parts.watches, caller.key_id, "text/event-stream", {"X-Accel-Buffering": "no"})
 
 
 def _look(caller: Identity, parts: Parts, reference: str) -> Seen:

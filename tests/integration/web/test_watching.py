@@ -1,15 +1,18 @@
 """Live progress: server-sent events of a mailing."""
 
+import asyncio
 import json
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
+from mailq.admin import keys, mailings
+from mailq.errors import NotFound
 from mailq.store.database import Database
-from mailq.web.api import events
-from tests.integration.web.conftest import LETTER
-from tests.support.api import ApiThread, Caller
+from mailq.web.api import callers, events
+from tests.integration.web.conftest import LETTER, NewCaller
+from tests.support.api import ApiThread, Caller, problem
 from tests.support.waiting import eventually
 
 LINES = b'{"address": "ann@x.example", "name": "Ann"}\n'
@@ -104,3 +107,83 @@ def test_a_database_that_is_away_is_waited_for(caller: Caller, made: str, api: A
         caller.post(f"{made}/recipients", content=LINES, headers={"Content-Type": "application/x-ndjson"})
         changed = next(each for each in stream if "data" in each)
     assert json.loads(changed["data"])["num_profiles"] == 1
+
+
+def test_who_listens_is_refused_with_the_key(
+    monkeypatch: pytest.MonkeyPatch, new_caller: NewCaller, caller: Caller, made: str, database: Database
+) -> None:
+    """A revocation ends what is open; those with other keys go on."""
+    monkeypatch.setattr(callers, "BELIEVED_FOR_S", 0.1)
+    mine = new_caller("read")
+    with listening(mine, made) as ours, listening(caller, made) as theirs:
+        stream, other = told(ours), told(theirs)
+        next(stream)
+        next(other)
+        keys.revoke(database, None, mine.key.split("_")[1])
+        (error,) = [each for each in stream if "data" in each]
+        caller.post(f"{made}/recipients", content=LINES, headers={"Content-Type": "application/x-ndjson"})
+        changed = next(each for each in other if "data" in each)
+
+    assert (error["event"], json.loads(error["data"])["status"]) == ("error", 401)
+    assert "revoked" in json.loads(error["data"])["detail"]
+    assert changed["event"] == "progress"
+
+
+@pytest.mark.parametrize(("fault", "status"), [(RuntimeError("secret"), 500), (NotFound("there is no such mailing"), 404)])
+def test_a_mailing_that_cannot_be_looked_at_any_more_ends_the_stream(
+    monkeypatch: pytest.MonkeyPatch, caller: Caller, made: str, fault: Exception, status: int
+) -> None:
+    """It was pruned, or we are at fault; who asks then is served anew."""
+
+    def fail(*_: object) -> None:
+        raise fault
+
+    with listening(caller, made) as response:
+        stream = told(response)
+        next(stream)
+        with monkeypatch.context() as broken:
+            broken.setattr(mailings, "show", fail)
+            (error,) = [each for each in stream if "data" in each]
+    assert (error["event"], json.loads(error["data"])["status"]) == ("error", status)
+    assert "secret" not in error["data"]
+    with listening(caller, made) as response:
+        assert next(told(response))["event"] == "progress"
+
+
+def test_a_watch_that_is_over_takes_no_new_listener() -> None:
+    """A mailing that had ended is sent again while somebody has not heard of the end yet."""
+    stopping = asyncio.Event()
+    ended, running = events.Seen({}, True, "1"), events.Seen({}, False, "2")
+
+    async def look() -> events.Seen:
+        return running
+
+    async def admit() -> None:
+        """Everybody may listen."""
+
+    async def listen() -> list[bytes]:
+        watching = events.Watching(stopping)
+        slow = watching.events("mailing", ended, look, admit, last_id=None)
+        first = await anext(slow)
+        anew = watching.events("mailing", running, look, admit, last_id=None)
+        second = await anext(anew)
+        await slow.aclose()
+        assert watching.num_watched == 1
+        await anew.aclose()
+        assert watching.num_watched == 0
+        return [first, second]
+
+    assert [b"id: 1" in each for each in asyncio.run(listen())] == [True, False]
+
+
+def test_a_key_listens_so_often_and_no_more(monkeypatch: pytest.MonkeyPatch, caller: Caller, made: str, api: ApiThread) -> None:
+    """429 beyond; whoever leaves makes room."""
+    monkeypatch.setattr(api.app.state.parts.watches, "_most", 2)
+    with listening(caller, made) as one, listening(caller, made) as other:
+        streams = told(one), told(other)  # one that nobody holds is closed
+        assert [next(each)["event"] for each in streams] == ["progress"] * 2
+        refused = problem(caller.get(f"{made}/events"), 429)
+    assert "2 streams of events" in refused["detail"]
+
+    caller.post(f"{made}/cancel")
+    eventually(lambda: caller.get(f"{made}/events").status_code == 200)

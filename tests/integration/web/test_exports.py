@@ -1,0 +1,54 @@
+"""Exports that clients hold open: how many, and what is left of them."""
+
+import contextlib
+import socket
+import tempfile
+from pathlib import Path
+
+import httpx2
+
+from mailq.store.database import Database
+from tests.support.api import ApiThread, Caller
+from tests.support.doubts import doubtful_mailing
+from tests.support.waiting import eventually
+
+
+def ask(api: ApiThread, caller: Caller, path: str) -> socket.socket:
+    """Ask for an export, and read no more than its first bytes."""
+    connection = api.connect()
+    connection.sendall(f"GET {path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {caller.key}\r\n\r\n".encode())
+    assert b"HTTP/1.1 200" in connection.recv(100)
+    return connection
+
+
+def num_spools() -> int:
+    """Files of this process that have no name any more, where temporary files are made."""
+    links = []
+    for each in Path("/proc/self/fd").iterdir():
+        with contextlib.suppress(OSError):  # closed meanwhile
+            links.append(str(each.readlink()))
+    return sum(each.startswith(tempfile.gettempdir()) and each.endswith("(deleted)") for each in links)
+
+
+def num_reading(database: Database) -> int:
+    """Transactions of the API."""
+    query = """SELECT count(*) FROM pg_stat_activity
+        WHERE application_name = 'mailq api' AND datname = current_database() AND xact_start IS NOT NULL"""
+    with database.begin() as tx:
+        return int(tx.exec_driver_sql(query).scalar_one())
+
+
+def test_a_client_that_leaves_leaves_nothing(api: ApiThread, caller: Caller, database: Database) -> None:
+    """No file, no transaction; and a key holds no more than so many exports open."""
+    path = f"/v1/mailings/{doubtful_mailing(database, (20_000,), {}).public_id}/export"
+    before = num_spools()
+
+    reading = [ask(api, caller, path) for _ in range(4)]
+    refused = caller.get(path)
+    for each in reading:
+        each.close()
+
+    assert (refused.status_code, refused.headers["retry-after"]) == (429, "5")
+    eventually(lambda: num_spools() == before and num_reading(database) == 0)
+    with httpx2.Client(base_url=api.url, timeout=60) as client:
+        assert eventually(lambda: client.get(path, headers={"Authorization": f"Bearer {caller.key}"}).status_code == 200)
