@@ -67,8 +67,7 @@ django.setup()
     return done.stdout
 
 
-@pytest.mark.parametrize("blocked", [["psycopg"], ["psycopg2"]], ids=["psycopg2", "psycopg"])
-@pytest.mark.parametrize("use_tz", [True, False])
+@pytest.mark.parametrize(("blocked", "use_tz"), [(["psycopg"], False), (["psycopg2"], True)], ids=["psycopg2", "psycopg"])
 def test_either_driver_and_naive_times_will_do(database_url, tmp_path, blocked, use_tz):
     """Django reads JSON and times in its own way over either; ours come as they should."""
     if blocked == ["psycopg2"]:
@@ -158,3 +157,20 @@ def test_each_named_mailer_has_options_of_its_own(database_url, tmp_path):
 
     assert "('ann@x.example', 'transactional') ('bob@x.example', 'bulk')" in said
     assert "MAILERS['odd']: Unknown options 'speed'" in said
+
+
+def test_a_schema_without_mailqs_tables_is_named(database_url, tmp_path):
+    code = """
+    from django.core.checks import run_checks
+    from django.core.management import CommandError, call_command
+    [fault] = run_checks(tags=["database"], databases=["default"])
+    print(fault.id, fault.msg)
+    try:
+        call_command("mailq_check")
+    except CommandError as error:
+        print(error)
+"""
+    said = run(code, database_url, mailq="{'DATABASE': 'default', 'SCHEMA': 'nosuch'}", tmp_path=tmp_path)
+
+    told = "None of mailq's tables are in schema 'nosuch' of 'default'."
+    assert said == f"mailq.E002 {told}\n{told}\n"
