@@ -52,6 +52,25 @@ class Uploaded:
         return cls(**{**answer, "errors": tuple((line, reason) for line, reason in answer["errors"])})
 
 
+def draft(organization_id: int, order: MailingOrder, source_digest: str) -> Draft:
+    """What an order says, as a mailing of an organization; where its recipients come in parts, `source_digest` is `IN_PARTS`."""
+    return Draft(
+        public_id=public_id("mlg", secrets.token_bytes(10)),
+        organization_id=organization_id,
+        key=order.key,
+        name=order.name,
+        lane=order.lane,
+        doubt_policy=order.doubt_policy,
+        content=order.content.as_mapping(),
+        content_digest=order.digest(),
+        source_digest=source_digest,
+        batch_size=order.batch_size,
+        scheduled_at=order.scheduled_at,
+        expires_at=order.expires_at,
+        repeats=order.repeats,
+    )
+
+
 def create(tx: Connection, organization_id: int, order: MailingOrder) -> tuple[Mailing, bool]:
     """Draft a mailing; whether it is new. With a key that is known the same order is the same mailing, wherever it stands.
 
@@ -63,16 +82,15 @@ def create(tx: Connection, organization_id: int, order: MailingOrder) -> tuple[M
         Conflict: the key belongs to another order.
     """
     compile_content(order.content, clock=Clock().monotonic)
-    digest = order.digest()
     known = None if order.key is None else mailings.by_key(tx, organization_id, order.key)
     if known is None:
         _require_to_come(tx, order)
-        created = mailings.create(tx, _draft(organization_id, order, digest), state=State.DRAFT)
+        created = mailings.create(tx, draft(organization_id, order, IN_PARTS), state=State.DRAFT)
         if created is not None:
             log.info("mailing.drafted", mailing=created.public_id)
             return created, True
         known = mailings.by_key(tx, organization_id, str(order.key))
-    return _same(known, order, digest), False
+    return _same(known, order), False
 
 
 def upload(
@@ -161,28 +179,10 @@ def _require_to_come(tx: Connection, order: MailingOrder) -> None:
             raise BadInput(f"the {what} is past: {given.isoformat()}", field=field)
 
 
-def _draft(organization_id: int, order: MailingOrder, digest: str) -> Draft:
-    return Draft(
-        public_id=public_id("mlg", secrets.token_bytes(10)),
-        organization_id=organization_id,
-        key=order.key,
-        name=order.name,
-        lane=order.lane,
-        doubt_policy=order.doubt_policy,
-        content=order.content.as_mapping(),
-        content_digest=digest,
-        source_digest=IN_PARTS,
-        batch_size=order.batch_size,
-        scheduled_at=order.scheduled_at,
-        expires_at=order.expires_at,
-        repeats=order.repeats,
-    )
-
-
-def _same(known: Mailing | None, order: MailingOrder, digest: str) -> Mailing:
+def _same(known: Mailing | None, order: MailingOrder) -> Mailing:
     if known is None:
         raise Conflict(f"another mailing of the key `{order.key}` has just been dropped; try again")
-    if known.content_digest != digest:
+    if known.content_digest != order.digest():
         raise Conflict(
             f"the key `{known.key}` belongs to mailing {known.public_id} (`{known.name}`, {known.created_at:%Y-%m-%d %H:%M} UTC), "
             f"which has another content or other options than `{order.name}`; give this one a key of its own"

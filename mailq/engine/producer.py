@@ -4,7 +4,6 @@ Nothing is stored before the order, the templates and the file have been found g
 the number of records loaded so far, so a load that dies is continued where it stopped, by whoever submits the same again.
 """
 
-import secrets
 import time
 from collections import deque
 from collections.abc import Callable
@@ -14,9 +13,9 @@ from datetime import timedelta
 
 from mailq import telemetry
 from mailq.clock import Clock
-from mailq.core.ids import public_id
 from mailq.core.mailing import Books, State
 from mailq.core.message import compile_content
+from mailq.engine import drafting
 from mailq.engine.filling import quick_turns
 from mailq.engine.intake.chunks import Chunk, cut
 from mailq.engine.intake.order import MailingOrder, require_variables
@@ -110,7 +109,7 @@ def load_on(database: Database, reference: str, source: Source, *, progress: Rep
 
 def _register(database: Database, order: MailingOrder, source: Source) -> tuple[Mailing, bool]:
     with database.begin() as tx:
-        draft = _draft(order, source, organizations.id_of(tx, order.organization))
+        draft = drafting.draft(organizations.id_of(tx, order.organization), order, source.digest)
         created = mailings.create(tx, draft)
         if created is not None:
             log.info("mailing.created", mailing=created.public_id)
@@ -120,24 +119,6 @@ def _register(database: Database, order: MailingOrder, source: Source) -> tuple[
         raise Conflict(f"another mailing of the key `{order.key}` has just been dropped; submit again")
     _require_same(known, draft)
     return known, False
-
-
-def _draft(order: MailingOrder, source: Source, organization_id: int) -> Draft:
-    return Draft(
-        public_id=public_id("mlg", secrets.token_bytes(10)),
-        organization_id=organization_id,
-        key=order.key,
-        name=order.name,
-        lane=order.lane,
-        doubt_policy=order.doubt_policy,
-        content=order.content.as_mapping(),
-        content_digest=order.digest(),
-        source_digest=source.digest,
-        batch_size=order.batch_size,
-        scheduled_at=order.scheduled_at,
-        expires_at=order.expires_at,
-        repeats=order.repeats,
-    )
 
 
 def _require_same(known: Mailing, draft: Draft) -> None:
