@@ -79,20 +79,22 @@ def test_the_settings_make_django_send_through_mailq(project: None, messages: Ca
 
 
 def test_the_app_of_flask_sends(database_url: str, messages: Callable[[], Any], monkeypatch: pytest.MonkeyPatch) -> None:
-    """One request, one message."""
+    """One request, one message; an address that is none is answered as a mistake of who asked."""
     monkeypatch.setenv("DATABASE_URL", database_url)
     app = copied("flask_app.py", __name__="readme").app
 
+    assert app.test_client().post("/welcome", data={"address": "nobody"}).status_code == 422
     assert app.test_client().post("/welcome", data={"address": "ada@customer.example"}).status_code == 204
     assert [row.address for row in messages()] == ["ada@customer.example"]
 
 
 def test_the_app_of_fastapi_sends(database_url: str, messages: Callable[[], Any], monkeypatch: pytest.MonkeyPatch) -> None:
-    """One request, one message."""
+    """One request, one message; an address that is none is answered as a mistake of who asked."""
     monkeypatch.setenv("DATABASE_URL", database_url)
     app = copied("fastapi_app.py", __name__="readme").app
 
     with TestClient(app) as browser:
+        assert browser.post("/welcome", params={"address": "nobody"}).status_code == 422
         assert browser.post("/welcome", params={"address": "ada@customer.example"}).status_code == 204
     assert [row.address for row in messages()] == ["ada@customer.example"]
 
