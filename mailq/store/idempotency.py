@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import Connection, select, update
 from sqlalchemy.dialects.postgresql import insert as insert_or
 
+from mailq.errors import Conflict
 from mailq.store.tables import idempotency
 
 
@@ -21,12 +22,18 @@ def claim(tx: Connection, organization_id: int, key: str, *, mailing_id: int, di
     """Take a key for a request that is to be answered in this transaction; or what was answered to whoever took it before.
 
     Waits for a transaction that is just answering one of the same key.
+
+    Raises:
+        Conflict: whoever took it is gone with his mailing, just now.
     """
     taken = {"organization_id": organization_id, "key": key, "mailing_id": mailing_id, "digest": digest, "answer": {}}
     if tx.execute(insert_or(idempotency).values(**taken).on_conflict_do_nothing()).rowcount == 1:
         return None
     columns = [idempotency.c[name] for name in Answered._fields]
-    return Answered._make(tx.execute(select(*columns).where(*_mine(organization_id, key))).one())
+    row = tx.execute(select(*columns).where(*_mine(organization_id, key))).one_or_none()
+    if row is None:
+        raise Conflict(f"the mailing of the key `{key}` has just been deleted; ask again")
+    return Answered._make(row)
 
 
 def note_answer(tx: Connection, organization_id: int, key: str, answer: Mapping[str, Any]) -> None:
