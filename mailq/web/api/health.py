@@ -28,12 +28,14 @@ class Ready(Alive):
     checks: dict[str, bool] = Field(examples=[{"database": True, "schema": True, "broker": True}])
 
 
+@router.head("/healthz", include_in_schema=False)
 @router.get("/healthz", **operation("get_health", scope=None))
 async def health() -> Alive:
     """Whether the process answers; asks nobody."""
     return Alive()
 
 
+@router.head("/readyz", include_in_schema=False)
 @router.get("/readyz", **operation("get_readiness", scope=None))
 async def readiness(parts: InParts) -> Ready:
     """Whether requests should come here: PostgreSQL answers, and its schema fits. 503 if not."""

@@ -73,7 +73,7 @@ async def upload(
 
 @router.post(
     "/v1/mailings/{mailing_id}/start",
-    **operation("start_mailing", scope=Scope.SEND, repeatable=True, refuses=(404, 409), status=202),
+    **operation("start_mailing", scope=Scope.SEND, refuses=(404, 409), status=202),
 )
 def start(caller: Sender, parts: InParts, mailing_id: MailingId) -> MailingView:
     """Say that it has all its recipients: it is sent from now on, or from its scheduled time on."""
@@ -82,25 +82,19 @@ def start(caller: Sender, parts: InParts, mailing_id: MailingId) -> MailingView:
     return _shown(caller, parts, started.public_id)
 
 
-@router.post(
-    "/v1/mailings/{mailing_id}/pause", **operation("pause_mailing", scope=Scope.SEND, repeatable=True, refuses=(404, 409))
-)
+@router.post("/v1/mailings/{mailing_id}/pause", **operation("pause_mailing", scope=Scope.SEND, refuses=(404, 409)))
 def pause(caller: Sender, parts: InParts, mailing_id: MailingId) -> MailingView:
     """Stop sending for now; what is on the wire is settled first."""
     return MailingView.of(mailings.pause(parts.database, caller.organization_id, mailing_id))
 
 
-@router.post(
-    "/v1/mailings/{mailing_id}/resume", **operation("resume_mailing", scope=Scope.SEND, repeatable=True, refuses=(404, 409))
-)
+@router.post("/v1/mailings/{mailing_id}/resume", **operation("resume_mailing", scope=Scope.SEND, refuses=(404, 409)))
 def resume(caller: Sender, parts: InParts, mailing_id: MailingId) -> MailingView:
     """Go on with a paused mailing."""
     return MailingView.of(mailings.resume(parts.database, caller.organization_id, mailing_id))
 
 
-@router.post(
-    "/v1/mailings/{mailing_id}/cancel", **operation("cancel_mailing", scope=Scope.SEND, repeatable=True, refuses=(404, 409))
-)
+@router.post("/v1/mailings/{mailing_id}/cancel", **operation("cancel_mailing", scope=Scope.SEND, refuses=(404, 409)))
 def cancel(caller: Sender, parts: InParts, mailing_id: MailingId) -> MailingView:
     """End a mailing for good; what has not begun is skipped."""
     return MailingView.of(mailings.cancel(parts.database, caller.organization_id, mailing_id))

@@ -1,6 +1,7 @@
 """Who may do what: keys, scopes, rates."""
 
 import asyncio
+import json
 from datetime import timedelta
 from itertools import count
 
@@ -15,7 +16,7 @@ from mailq.store.database import Database
 from mailq.web.api import callers, openapi
 from mailq.web.api.app import create
 from mailq.web.api.rates import Rates
-from tests.integration.web.conftest import WORDS, NewCaller
+from tests.integration.web.conftest import LETTER, WORDS, NewCaller
 from tests.support.api import Caller, problem
 from tests.support.waiting import eventually
 
@@ -60,6 +61,23 @@ def test_each_operation_asks_for_what_it_says(http: httpx2.Client, new_caller: N
             else:
                 problem(response, 403)
                 assert f'scope="{needed}"' in response.headers["www-authenticate"]
+
+
+def test_each_operation_that_takes_a_key_of_a_request_looks_at_it(caller: Caller) -> None:
+    """What is said to be one, and is none, is refused where the specification has a word about it."""
+    caller.post("/v1/mailings", json=LETTER | {"key": "nothing"})
+    takes = [(verb, path) for verb, path, said in OPERATIONS if "Idempotency-Key" in str(said.get("parameters"))]
+    for verb, path in takes:
+        address = path.replace("{mailing_id}", "nothing")
+        kind = "application/x-ndjson" if path.endswith("/recipients") else "application/json"
+        refused = caller.http.request(
+            verb,
+            address,
+            content=json.dumps({"/v1/messages": WORDS, "/v1/mailings": LETTER}.get(path, {"address": "ann@x.example"})),
+            headers={"Authorization": f"Bearer {caller.key}", "Idempotency-Key": "x" * 201, "Content-Type": kind},
+        )
+        assert problem(refused, 422)["errors"][0].get("header") == "Idempotency-Key", path
+    assert len(takes) >= 4
 
 
 @pytest.mark.parametrize("authorization", ["Basic dXNlcjpwdw==", "Bearer", "Bearer nonsense", "Bearer mq_" + "0" * 57, "mq_x"])

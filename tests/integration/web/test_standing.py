@@ -165,6 +165,15 @@ def test_health_needs_no_key(http: httpx2.Client) -> None:
     assert http.get("/readyz").json() == {"status": "ok", "checks": {"database": True, "schema": True}}
 
 
+@pytest.mark.parametrize("path", ["/healthz", "/readyz"])
+def test_health_may_be_asked_for_without_its_words(http: httpx2.Client, path: str) -> None:
+    """As some load balancers do."""
+    asked = http.head(path)
+    assert (asked.status_code, asked.content) == (200, b"")
+    assert problem(http.post(path), 405)
+    assert http.post(path).headers["allow"] == "GET, HEAD"
+
+
 def test_a_process_that_lost_its_redis_is_ready(settings: Settings) -> None:
     """Nothing but time is lost with it."""
     lonely = settings.model_copy(update={"redis_url": Settings(redis_url="redis://127.0.0.1:1/0").redis_url})
