@@ -77,12 +77,15 @@ def configuration(chosen: Settings, *, workers: int = 1, serves: FastAPI | None 
 def serve(chosen: Settings, listening: socket.socket, *, workers: int) -> None:
     """Serve until SIGTERM or SIGINT; what is under way is answered first."""
     config = configuration(chosen, workers=workers)
-    # uvicorn raises the signal again when it has stopped; that was all it was for.
-    signal.signal(signal.SIGTERM, lambda *_: None)
     if workers > 1:
+        # uvicorn raises the signal again when it has stopped; that was all it was for.
+        signal.signal(signal.SIGTERM, lambda *_: None)
         Multiprocess(config, sockets=[listening]).run()
-    else:
-        uvicorn.Server(config).run(sockets=[listening])
+        return
+    server = uvicorn.Server(config)
+    # It may come before uvicorn listens for it, and comes again when uvicorn has stopped.
+    signal.signal(signal.SIGTERM, lambda *_: setattr(server, "should_exit", True))
+    server.run(sockets=[listening])
 
 
 def _end_with(sentinel: int) -> None:
