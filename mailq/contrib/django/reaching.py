@@ -1,17 +1,34 @@
 """Whether a project reaches mailq, asked before the first mail does."""
 
-from django.db import DatabaseError, connections, transaction
+from django.db import Error, InterfaceError, OperationalError, connections, transaction
 
 from mailq.contrib.django.configuration import Configuration
 from mailq.contrib.django.sending import client
 from mailq.errors import MailqError, NotFound
 
+_NO_TABLE = {"42P01", "3F000"}
+
 
 def why_not(configuration: Configuration) -> str | None:
     """A sentence that says why mailq cannot be reached; None if it can."""
+    try:
+        return _fault(configuration)
+    except MailqError as error:
+        return str(error)
+    except Error as error:
+        return said_of(str(configuration.alias), error)
+
+
+def said_of(alias: str, error: Error) -> str:
+    """What went wrong with a database of Django's, in one line."""
+    said = next(iter(str(error).strip().splitlines()), type(error).__name__)
+    return f"database {alias!r} is not available: {said}" if isinstance(error, OperationalError | InterfaceError) else said
+
+
+def _fault(configuration: Configuration) -> str | None:
     if configuration.by_outbox:
         return _outbox_fault(str(configuration.alias))
-    if configuration.alias is not None and (fault := _table_fault(configuration.alias)):
+    if configuration.alias is not None and (fault := _table_fault(configuration.alias, configuration.schema)):
         return fault
     try:
         with client(configuration) as mailq:
@@ -19,30 +36,28 @@ def why_not(configuration: Configuration) -> str | None:
             mailq.message("msg_0")
     except NotFound as answer:
         return None if "msg_0" in str(answer) else str(answer)
-    except MailqError as error:
-        return str(error)
     return None
 
 
-def _table_fault(alias: str) -> str | None:
+def _table_fault(alias: str, schema: str | None) -> str | None:
     # Models are not there yet when this module is imported, and a project with a door elsewhere needs no SQLAlchemy.
     from mailq.contrib.django.models import Revision
+    from mailq.store.faults import sqlstate
     from mailq.store.revision import HEAD
 
+    where = repr(alias) if schema is None else f"schema {schema!r} of {alias!r}"
     try:
         with transaction.atomic(using=alias):
             found = Revision.objects.using(alias).values_list("version_num", flat=True).first()
-    except DatabaseError as error:
-        missing = Revision._meta.db_table not in connections[alias].introspection.table_names()  # noqa: SLF001 - documented
-        return f"The database {alias!r} has none of mailq's tables." if missing else str(error).strip()
-    return None if found == HEAD else f"mailq's tables in {alias!r} stand at revision {found}; this mailq needs {HEAD}."
+    except Error as error:
+        if error.__cause__ is None or sqlstate(error.__cause__) not in _NO_TABLE:
+            raise
+        return f"None of mailq's tables are in {where}." if schema else f"The database {alias!r} has none of mailq's tables."
+    return None if found == HEAD else f"mailq's tables in {where} stand at revision {found}; this mailq needs {HEAD}."
 
 
 def _outbox_fault(alias: str) -> str | None:
     from mailq.store.outbox import outbox
 
-    try:
-        there = outbox.name in connections[alias].introspection.table_names()
-    except DatabaseError as error:
-        return str(error).strip()
+    there = outbox.name in connections[alias].introspection.table_names()
     return None if there else f"The database {alias!r} has no table {outbox.name}."

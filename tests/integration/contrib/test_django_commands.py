@@ -95,3 +95,24 @@ def test_tables_of_another_revision_are_found_by_djangos_check(database):
     [fault] = run_checks(tags=["database"], databases=["default"])
 
     assert (fault.id, "revision 0001" in fault.msg, "mailqctl db upgrade" in fault.hint) == ("mailq.E002", True, True)
+
+
+@pytest.mark.parametrize("words", [["mailq_check"], ["mailq_status"], ["mailq_status", "news-11"], ["mailq_pause", "news-11"]])
+def test_a_database_that_is_down_is_one_line(words):
+    """Nothing asks the dead connection again."""
+    with django_project.pointed_at("postgresql://app@127.0.0.1:1/shop"), pytest.raises(CommandError) as refused:
+        said(*words)
+
+    assert str(refused.value).startswith("database 'default' is not available: ")
+    assert "\n" not in str(refused.value)
+    assert refused.value.__suppress_context__ or refused.value.__context__ is None
+
+
+@pytest.mark.parametrize("mailq", [{"DATABASE": "default"}, {"OUTBOX": "default"}])
+def test_djangos_check_names_a_database_that_is_down(mailq):
+    """Where the tables would be, and where an outbox would."""
+    with override_settings(MAILQ=mailq), django_project.pointed_at("postgresql://app@127.0.0.1:1/shop"):
+        [fault] = run_checks(tags=["database"], databases=["default"])
+
+    assert fault.id == "mailq.E002"
+    assert fault.msg.startswith("database 'default' is not available: ")

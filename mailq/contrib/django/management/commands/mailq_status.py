@@ -5,7 +5,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from mailq.client import Client
-from mailq.contrib.django.commanding import asked
+from mailq.contrib.django.commanding import asked, in_words
 from mailq.contrib.django.configuration import configured
 from mailq.contrib.django.models import Mailing
 from mailq.contrib.words import line
@@ -33,4 +33,5 @@ def _last() -> list[str]:
     if configuration.books is None:
         raise CommandError("name a mailing: by its id, or by the key it was submitted with")
     mine = Mailing.objects.using(configuration.books).filter(organization__name=configuration.organization)
-    return list(mine.values_list("public_id", flat=True)[:_MOST_SHOWN])
+    with in_words():
+        return list(mine.values_list("public_id", flat=True)[:_MOST_SHOWN])
