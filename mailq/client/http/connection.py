@@ -98,22 +98,40 @@ def understood(address: Address, response: httpx2.Response, body: Body) -> Docum
     return read(Answer(response.status_code, response.headers, body.whole()), base=address.base)
 
 
+_NO_TLS = frozenset(
+    {
+        "HTTP_REQUEST",
+        "NO_PROTOCOLS_AVAILABLE",
+        "SSLV3_ALERT_HANDSHAKE_FAILURE",
+        "TLSV1_ALERT_PROTOCOL_VERSION",
+        "TLSV1_UNRECOGNIZED_NAME",
+        "TLSV13_ALERT_CERTIFICATE_REQUIRED",
+        "UNKNOWN_PROTOCOL",
+        "UNSUPPORTED_PROTOCOL",
+        "WRONG_VERSION_NUMBER",
+    }
+)
+"""What OpenSSL says of a peer that the next try would find as it is."""
+
 FAILURES = (httpx2.HTTPError, httpx2.InvalidURL)
 
 
 def failure(address: Address, error: Exception) -> Again | MailqError:
     """What became of a request that was not answered."""
     reason = f"{type(error).__name__} {error}".strip()
-    if _is_untrusted(error):
-        return Misconfigured(f"{address.base} has no certificate that can be trusted: {error}")
+    match _tls_fault(error):
+        case ssl.SSLCertVerificationError():
+            return Misconfigured(f"{address.base} has no certificate that can be trusted: {error}")
+        case ssl.SSLError(reason=str(fault)) if fault in _NO_TLS:
+            return Misconfigured(f"{address.base} does not speak TLS as we do ({fault}); is it an http:// address?")
     if isinstance(error, httpx2.UnsupportedProtocol | httpx2.LocalProtocolError | httpx2.InvalidURL):
         return Misconfigured(f"{address.base} cannot be asked: {reason}")
     return Again(Unavailable(f"{address.base} is not available: {reason}"))
 
 
-def _is_untrusted(error: BaseException | None) -> bool:
+def _tls_fault(error: BaseException | None) -> ssl.SSLError | None:
     while error is not None:
-        if isinstance(error, ssl.SSLCertVerificationError):
-            return True
+        if isinstance(error, ssl.SSLError):
+            return error
         error = error.__cause__ or error.__context__
-    return False
+    return None

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from stamina import AsyncRetryingCaller, RetryingCaller
+from stamina.instrumentation import RetryDetails, get_on_retry_hooks, set_on_retry_hooks
+from stamina.typing import RetryHook
 
 from mailq.client.http.answers import Again
 
@@ -26,10 +28,12 @@ class Patience:
 
     def caller(self) -> RetryingCaller:
         """What sends again."""
+        _hush()
         return RetryingCaller(**self._waits())
 
     def async_caller(self) -> AsyncRetryingCaller:
         """The same, awaited."""
+        _hush()
         return AsyncRetryingCaller(**self._waits())
 
     def wait(self, error: Exception) -> bool | float:
@@ -49,3 +53,21 @@ class Patience:
             "wait_max": self.longest_s,
             "wait_jitter": self.first_s,
         }
+
+
+def _hush() -> None:
+    """Keep stamina's own hooks from telling of our tries, which stamina can neither name nor describe. What an app has set stays."""
+    hooks = get_on_retry_hooks()
+    if any(_is_its_own(hook) for hook in hooks):
+        set_on_retry_hooks([_hushed(hook) if _is_its_own(hook) else hook for hook in hooks])
+
+
+def _is_its_own(hook: RetryHook) -> bool:
+    return str(getattr(hook, "__module__", "")).startswith("stamina.")
+
+
+def _hushed(hook: RetryHook) -> RetryHook:
+    def of_others(details: RetryDetails) -> Any:
+        return None if isinstance(details.caused_by, Again) else hook(details)
+
+    return of_others

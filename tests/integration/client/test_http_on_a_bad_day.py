@@ -1,10 +1,15 @@
 """The HTTP door when the API is cut off, busy, away, or not there at all. Both doors, the waiting and the asynchronous one."""
 
 import logging
+import socketserver
+import threading
 from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from typing import Any
 
 import pytest
+from stamina import RetryingCaller
+from stamina.instrumentation import RetryDetails, get_on_retry_hooks, set_on_retry_hooks
 
 from mailq.client import Mailing, Message, Recipient
 from mailq.client.http import AsyncHttpDoor, HttpDoor
@@ -236,3 +241,72 @@ def test_names_in_paths_cannot_leave_them(serve: Serve) -> None:
         with pytest.raises(Exception, match="no such mailing"):
             door.progress(reference)
     assert [heard.path for heard in api.heard] == ["/v1/mailings/..%2Fkeys", "/v1/mailings/a%2Fb%3Fc%23d"]
+
+
+@pytest.fixture
+def heard_retries() -> Iterator[list[RetryDetails]]:
+    """stamina as an app finds it: with hooks of its own, and one of the app's."""
+    heard: list[RetryDetails] = []
+    set_on_retry_hooks(None)
+    set_on_retry_hooks([*get_on_retry_hooks(), heard.append])
+    yield heard
+    set_on_retry_hooks(None)
+
+
+def test_tries_are_told_to_the_apps_own_hooks_and_not_to_its_output(
+    serve: Serve, heard_retries: list[RetryDetails], caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+) -> None:
+    door, _ = serve(CUT, CUT, TAKEN)
+
+    with caplog.at_level(logging.DEBUG):
+        door.send([MESSAGE])
+
+    assert len(heard_retries) == 2
+    assert "stamina" not in caplog.text + "".join(capfd.readouterr())
+
+
+def test_what_an_app_tries_again_itself_is_told_as_ever(serve: Serve, caplog: pytest.LogCaptureFixture) -> None:
+    """The hooks belong to the whole process."""
+    set_on_retry_hooks(None)
+    serve(TAKEN)
+    failures = iter([OSError("away")])
+
+    def fails_once() -> None:
+        for failure in failures:
+            raise failure
+
+    RetryingCaller(attempts=2, wait_initial=0, wait_jitter=0, wait_max=0)(OSError, fails_once)
+
+    assert "stamina.retry_scheduled" in caplog.text
+
+
+@pytest.mark.parametrize("door", [HttpDoor, AsyncHttpDoor])
+def test_a_server_that_speaks_no_tls_is_asked_once(door: Any) -> None:
+    """The next try would find it as it is."""
+    with plain_server() as (port, num_asked):
+
+        def make() -> Any:
+            return door(f"https://localhost:{port}", key=KEY, patience=HASTY)
+
+        opened = make() if door is HttpDoor else Blocking(make)
+        with closing(opened), pytest.raises(Misconfigured, match="WRONG_VERSION_NUMBER"):
+            opened.send([MESSAGE])
+        assert num_asked() == 1
+
+
+@contextmanager
+def plain_server() -> Iterator[tuple[int, Callable[[], int]]]:
+    """Answers whatever it hears as HTTP does."""
+    asked: list[bytes] = []
+
+    class Plain(socketserver.BaseRequestHandler):
+        def handle(self) -> None:
+            asked.append(self.request.recv(65536))
+            self.request.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Plain) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
+        thread.start()
+        yield server.server_address[1], lambda: len(asked)
+        server.shutdown()
+        thread.join()
