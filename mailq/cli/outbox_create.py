@@ -15,7 +15,7 @@ def create(*, url: str | None, print_only: bool) -> None:
     """Make the table `mailq_outbox` in a producer's database; one that is there stays as it is."""
     from mailq.store.outbox_database import OutboxDatabase, ddl
 
-    where = url_or_setting(url, parts.load())
+    where = url_or_setting(url, parts.load(), "--database")
     if print_only:
         print_line(ddl(where).rstrip())
         return

@@ -17,7 +17,7 @@ def list_refused(*, url: str | None, limit: int, as_json: bool) -> None:
     from mailq.store import outbox
     from mailq.store.outbox_database import OutboxDatabase
 
-    database = OutboxDatabase(url_or_setting(url, parts.load()))
+    database = OutboxDatabase(url_or_setting(url, parts.load(), "--from"))
     try:
         database.require_table()
         with database.begin() as tx:

@@ -5,7 +5,7 @@ from typing import TypeVar
 
 import click
 
-from mailq import settings
+from mailq.errors import Misconfigured
 from mailq.settings import Settings
 
 _Function = TypeVar("_Function", bound=Callable[..., object])
@@ -18,10 +18,17 @@ def url_option(name: str) -> Callable[[_Function], _Function]:
     )
 
 
-def url_or_setting(url: str | None, chosen: Settings) -> str:
+def url_or_setting(url: str | None, chosen: Settings, option: str) -> str:
     """The database that is meant.
+
+    Args:
+        option: how the command calls it.
 
     Raises:
         Misconfigured: nobody has said.
     """
-    return url or settings.required(chosen.outbox_url, "outbox_url")
+    if url:
+        return url
+    if chosen.outbox_url is None:
+        raise Misconfigured(f"no database of a producer: set MAILQ_OUTBOX_URL, or give {option}")
+    return chosen.outbox_url.get_secret_value()

@@ -59,7 +59,7 @@ def _carrier(
     from mailq.store.outbox_database import OutboxDatabase
 
     with ExitStack() as opened:
-        database = OutboxDatabase(url_or_setting(url, chosen))
+        database = OutboxDatabase(url_or_setting(url, chosen, "--from"))
         opened.callback(database.close)
         door = bootstrap.outbox_door(chosen, to, organization=organization)
         opened.callback(door.close)

@@ -12,9 +12,7 @@ NO_TRANSACTION = (
     "the connection is in autocommit and no transaction is open: begin one, so that what is submitted is yours to commit"
 )
 FAILED_TRANSACTION = "the transaction has failed before, and PostgreSQL takes nothing more in it: roll back first"
-_UNDEFINED = (
-    "mailq's tables are not where the connection looks: {said}; say in which schema they are, or run `mailqctl db upgrade`"
-)
+_UNDEFINED = "mailq's tables are not {where}: {said}; say in which schema they are, or run `mailqctl db upgrade`"
 _AGAIN = "another transaction was in the way; roll back, and do all of it again: {said}"
 
 # By PostgreSQL's code, or the class that is its first two characters.
@@ -54,8 +52,11 @@ def first_line(error: BaseException) -> str:
 
 
 @contextmanager
-def in_a_producers_words() -> Iterator[None]:
+def in_a_producers_words(*, schema: str | None = None) -> Iterator[None]:
     """Tell what goes wrong in a producer's transaction by our own errors.
+
+    Args:
+        schema: where our tables should be; None where the connection looks.
 
     Raises:
         Conflict: there is no transaction that could hold our work, or another one is in its way.
@@ -68,21 +69,22 @@ def in_a_producers_words() -> Iterator[None]:
     except MailqError:
         raise
     except SQLAlchemyError as error:
-        retell(error)
+        retell(error, schema=schema)
     except Exception as error:
         # COPY goes past SQLAlchemy, and so do its errors; a producer's own, from his generator of recipients, are none of ours.
         if sqlstate(error) is None:
             raise
-        retell(error)
+        retell(error, schema=schema)
 
 
-def retell(error: Exception) -> NoReturn:
+def retell(error: Exception, *, schema: str | None = None) -> NoReturn:
     """Raise what an error of PostgreSQL, or of SQLAlchemy before it came so far, means to a producer."""
     said, code = first_line(error), sqlstate(error) or ""
     meaning = _MEANINGS.get(code) or _MEANINGS.get(code[:2])
     if meaning is not None:
         kind, words = meaning
-        raise kind(words.format(said=said)) from error
+        where = "where the connection looks" if schema is None else f"in schema `{schema}`"
+        raise kind(words.format(said=said, where=where)) from error
     if isinstance(error, InvalidRequestError):
         raise Conflict(f"the connection or session takes nothing now: {said}") from error
     if code[:2] in _GONE or (not code and isinstance(error, DBAPIError)):

@@ -99,7 +99,12 @@ class Joined:
             Conflict: it is in autocommit, closed, or has failed.
             Misconfigured, BadInput, Unavailable: see `faults.in_a_producers_words`.
         """
-        with in_a_producers_words(), self._opened() as connection, connection.begin_nested(), _within(connection, self._schema):
+        with (
+            in_a_producers_words(schema=self._schema),
+            self._opened() as connection,
+            connection.begin_nested(),
+            _within(connection, self._schema),
+        ):
             yield connection
 
 
@@ -124,7 +129,7 @@ class JoinedAsync:
         Raises:
             Conflict, Misconfigured, BadInput, Unavailable: as `Joined.begin`.
         """
-        with in_a_producers_words():
+        with in_a_producers_words(schema=self._schema):
             done: _T = await self._connected(lambda connection: work(Joined(connection, schema=self._schema)))
             return done
 

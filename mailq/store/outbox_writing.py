@@ -4,6 +4,7 @@ A connection is SQLAlchemy's (a `Session` or a `Connection`), or one of a driver
 psycopg, PyMySQL or mysqlclient. Nothing here commits, rolls back or closes it.
 """
 
+import re
 import sys
 from collections.abc import AsyncIterable, Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
@@ -23,6 +24,8 @@ Item = TypeVar("Item")
 _COLUMNS = ("handle", "part", "kind", "state", "payload")
 _SAVEPOINT = "mailq_outbox"
 _POSTGRES = {"psycopg", "psycopg2", "psycopg2cffi", "pg8000"}
+_MISSING = re.compile(r"no such table|doesn't exist|relation .* does not exist|ORA-00942|Invalid object name")
+"""What databases say of a table that is not there."""
 _IN_TRANSACTION = 1  # SERVER_STATUS_IN_TRANS of MySQL's protocol
 _PLACEHOLDERS: dict[str, Callable[[int, str], str]] = {
     "qmark": lambda _number, _name: "?",
@@ -104,13 +107,33 @@ def awaited(items: Iterable[Item] | AsyncIterable[Item]) -> Iterator[Item]:
             return
 
 
+class _NoTable(Misconfigured):
+    """Nothing was written that could be taken back."""
+
+
+@contextmanager
+def _table_wanted() -> Iterator[None]:
+    """Say what to do where there is no outbox; every other error is the producer's database speaking to him.
+
+    Raises:
+        Misconfigured: there is no table.
+    """
+    try:
+        yield
+    except Exception as error:
+        if not _MISSING.search(str(getattr(error, "orig", error))):
+            raise
+        raise _NoTable(f"this database has no table {outbox.name}; make it with `mailqctl outbox create`") from error
+
+
 class _OverSqlAlchemy:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
     def add(self, rows: Sequence[Row]) -> None:
         """Write rows."""
-        self._connection.execute(insert(outbox), [row._asdict() for row in rows])
+        with _table_wanted():
+            self._connection.execute(insert(outbox), [row._asdict() for row in rows])
 
     @contextmanager
     def undoing(self, handles: Sequence[str]) -> Iterator[None]:
@@ -121,6 +144,8 @@ class _OverSqlAlchemy:
             return
         try:
             yield
+        except _NoTable:
+            raise
         except BaseException:
             self._connection.execute(delete(outbox).where(outbox.c.handle.in_(handles)))
             raise
@@ -137,7 +162,7 @@ class _OverDriver:
         """Write rows."""
         marks = ", ".join(self._mark(number, name) for number, name in enumerate(_COLUMNS, start=1))
         statement = f"INSERT INTO {outbox.name} ({', '.join(_COLUMNS)}) VALUES ({marks})"  # noqa: S608 - names of our own
-        with self._cursor() as cursor:
+        with _table_wanted(), self._cursor() as cursor:
             for row in rows:
                 # Plain strings: not every driver knows what to do with an enum.
                 values = (row.handle, row.part, str(row.kind), str(row.state), row.payload)
@@ -150,10 +175,10 @@ class _OverDriver:
             self._say(f"SAVEPOINT {_SAVEPOINT}")
         try:
             yield
-        except BaseException:
+        except BaseException as error:
             if self._savepoints:
                 self._say(f"ROLLBACK TO SAVEPOINT {_SAVEPOINT}")
-            else:
+            elif not isinstance(error, _NoTable):
                 self._take_back(handles)
             raise
         if self._savepoints:

@@ -50,7 +50,8 @@ def require_up_to_date(database: Database) -> None:
     refuse_the_future(found)
     if not found.up_to_date:
         state = "is not migrated" if found.current is None else f"stands at revision {found.current}, not {found.wanted}"
-        raise Misconfigured(f"database {database.address} {state}; run `mailqctl db upgrade`")
+        where = f"database {database.address}" if database.schema is None else f"schema `{database.schema}` of {database.address}"
+        raise Misconfigured(f"{where} {state}; run `mailqctl db upgrade`")
 
 
 def refuse_the_future(found: Revision) -> None:

@@ -62,12 +62,13 @@ def test_what_is_printed_makes_the_table(bare: Command) -> None:
     connection.close()
 
 
-@pytest.mark.parametrize("words", [["create"], ["relay", "--once"], ["list"]])
-def test_without_an_outbox_the_variable_is_named(mailqctl: Command, words: list[str]) -> None:
+@pytest.mark.parametrize(("words", "option"), [(["create"], "--database"), (["relay", "--once"], "--from"), (["list"], "--from")])
+def test_without_an_outbox_the_variable_and_the_option_are_named(mailqctl: Command, words: list[str], option: str) -> None:
+    """A local stack would bring none."""
     done = mailqctl("outbox", *words)
 
     assert done.code == 78
-    assert "MAILQ_OUTBOX_URL" in done.err
+    assert done.err == f"mailqctl: no database of a producer: set MAILQ_OUTBOX_URL, or give {option}\n"
 
 
 def test_once_carries_what_is_there_and_says_so(

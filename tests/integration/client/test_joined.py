@@ -1,12 +1,14 @@
 """In the producer's own transaction: what he submits is there when he commits, or never was; and everything else is left as it was."""
 
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from email.message import EmailMessage
 
+import psycopg2
 import pytest
 
-from mailq import Mailing, Message, Recipient
-from mailq.errors import BadInput, Conflict, NotFound
+from mailq import Client, Mailing, Message, Recipient
+from mailq.errors import BadInput, Conflict, Misconfigured, NotFound
 from tests.integration.client.conftest import MAILING, Ledger, people
 from tests.support.producers import Producer
 
@@ -202,3 +204,13 @@ def test_messages_that_are_ready_go_as_one_mailing(producer: Producer, ledger: L
     assert ledger.rows("SELECT count(*) FROM delivery WHERE variables->>'mime' LIKE '%Bcc%'") == [(0,)]
     assert [each.created for each in accepted] == [True]
     assert ledger.rows("SELECT address, key FROM inbox") == [("e@x.example", "copy")]
+
+
+def test_a_schema_that_has_no_tables_is_named(database_url: str) -> None:
+    """With a connection of the client's own, and in a transaction that is joined and stays usable."""
+    with Client(database_url, schema="nosuch") as own, pytest.raises(Misconfigured, match="schema `nosuch`"):
+        own.send(MESSAGE)
+    with closing(psycopg2.connect(database_url)) as joined, joined.cursor() as cursor:
+        with pytest.raises(Misconfigured, match="in schema `nosuch`"):
+            Client(joined, schema="nosuch").send(MESSAGE)
+        cursor.execute("SELECT 1")

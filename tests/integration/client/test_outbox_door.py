@@ -1,14 +1,17 @@
 """The door into an outbox: everything is checked when it is written, and goes the way of the producer's transaction."""
 
+import importlib
 import json
 import sqlite3
 from collections.abc import AsyncIterator, Iterator
+from contextlib import closing
 from datetime import datetime
 from email.message import EmailMessage
 from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import create_engine
 from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
 
 from mailq import AsyncClient, Client, Mailing, Message, Outbox, Recipient
@@ -217,3 +220,28 @@ async def test_an_asynchronous_session_takes_recipients_as_they_come(empty_datab
 async def test_an_asynchronous_client_needs_an_asynchronous_connection(shop: sqlite3.Connection) -> None:
     with pytest.raises(Misconfigured, match="AsyncSession"):
         await AsyncClient(Outbox(shop)).send(MESSAGE)
+
+
+@pytest.mark.parametrize("over", ["driver", "sqlalchemy"])
+def test_without_the_table_the_command_that_makes_it_is_named(tmp_path: Path, over: str) -> None:
+    """And the producer's transaction goes on."""
+    with pytest.raises(Misconfigured, match="`mailqctl outbox create`"):
+        _send_without_a_table(tmp_path / "bare.db", over)
+
+
+def _send_without_a_table(path: Path, over: str) -> None:
+    if over == "driver":
+        with closing(sqlite3.connect(path)) as connection:
+            Client(Outbox(connection)).send(MESSAGE)
+    else:
+        with create_engine(f"sqlite:///{path}").connect() as theirs:
+            Client(Outbox(theirs)).submit(MAILING, [ANN])
+
+
+@pytest.mark.parametrize("driver", ["psycopg", "psycopg2"])
+def test_without_the_table_a_transaction_of_postgresql_stays_usable(database_url: str, driver: str) -> None:
+    connection: Any = importlib.import_module(driver).connect(database_url)
+    with closing(connection), connection.cursor() as cursor:
+        with pytest.raises(Misconfigured, match="`mailqctl outbox create`"):
+            Client(Outbox(connection)).send(MESSAGE)
+        cursor.execute("SELECT 1")
