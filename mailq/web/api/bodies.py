@@ -1,5 +1,6 @@
 """Bodies: JSON into strict models, in one reading by pydantic's own parser, and words for everything that can be wrong with one."""
 
+import json
 import math
 import re
 from collections.abc import AsyncIterator, Iterator, Mapping
@@ -8,6 +9,7 @@ from typing import Any, TypeVar
 from anyio import to_thread
 from fastapi import Request
 from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic_core import from_json
 from starlette.requests import ClientDisconnect
 
 from mailq.web.api.problems import Fault, Problem, pointer, unfit
@@ -18,6 +20,9 @@ AT_ONCE = 1 << 15
 """Bytes of a body that is read where it comes; a larger one would keep other requests waiting."""
 
 _MOST_FAULTS = 50
+_MOST_LISTED = 1000
+"""Beyond, nobody is told what they are: to spell out a hundred thousand would keep everybody else waiting."""
+
 _LONGEST_STEP = 100
 _LARGEST = 10**300
 _NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
@@ -54,8 +59,8 @@ def parse(model: type[Model], body: bytes) -> Model:
     except ValidationError as error:
         raise _refused(error) from None
     if b"\\u0000" in body and _NUL.search(body):
-        where = next(_with_nul(found.model_dump()), ())
-        raise unfit("the body contains a NUL character", {"pointer": pointer(*where), "detail": "contains a NUL character"})
+        where = pointer(*_place_of_nul(from_json(body)))
+        raise unfit("the body contains a NUL character", {"pointer": where, "detail": "contains a NUL character"})
     return found
 
 
@@ -116,6 +121,8 @@ def require_storable(values: Mapping[str, Any], *above: str | int) -> None:
 
 
 def _refused(error: ValidationError) -> Problem:
+    if (num := error.error_count()) > _MOST_LISTED:
+        return unfit(f"the body is not as it should be, in {num:,} places")
     faults = error.errors(include_url=False, include_context=False, include_input=False)
     if faults[0]["type"] == "json_invalid":
         return Problem(400, f"the body cannot be read. {faults[0]['msg']}")
@@ -127,20 +134,24 @@ def _fault(error: Mapping[str, Any]) -> Fault:
     return {"pointer": pointer(*steps), "detail": str(error["msg"]).removeprefix("Value error, ")}
 
 
-def _with_nul(value: Any, above: tuple[str | int, ...] = ()) -> Iterator[tuple[str | int, ...]]:
-    match value:
-        case str() if "\0" in value:
-            yield above
-        case Mapping():
-            for name, each in value.items():
-                if "\0" in name:
-                    yield above
-                yield from _with_nul(each, (*above, name))
-        case list() | tuple():
-            for place, each in enumerate(value):
-                yield from _with_nul(each, (*above, place))
-        case _:
-            return
+def _place_of_nul(value: Any) -> list[str | int]:
+    """Where a NUL stands. Looked for by halves, so that the walk is json's: ours would keep everybody else waiting for seconds."""
+    steps: list[str | int] = []
+    # Of a name that is said twice the last value counts, and that need not be the one with the NUL.
+    while isinstance(value, dict | list) and _has_nul(value):
+        members: list[tuple[str | int, Any]] = list(value.items() if isinstance(value, dict) else enumerate(value))
+        while len(members) > 1:
+            half = members[: len(members) // 2]
+            members = half if _has_nul(half) else members[len(half) :]
+        step, value = members[0]
+        if isinstance(step, str) and "\0" in step:
+            break
+        steps.append(step)
+    return steps
+
+
+def _has_nul(value: Any) -> bool:
+    return "\\u0000" in json.dumps(value).replace("\\\\", "")
 
 
 def _beyond(value: Any, above: tuple[str | int, ...]) -> Iterator[tuple[str | int, ...]]:
