@@ -59,11 +59,11 @@ class AsyncClient:
 
     async def send(self, message: Message) -> Accepted:
         """Send one message to one recipient, now."""
-        return (await self._door.send([message]))[0]
+        return (await self._door.send(emails.require_messages([message])))[0]
 
     async def send_all(self, messages: Sequence[Message | Email]) -> list[Accepted]:
         """Send several messages, all of them or none; the answers in their order."""
-        return await self._door.send(messages) if messages else []
+        return await self._door.send(emails.require_messages(messages)) if messages else []
 
     async def send_email(
         self,

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from email.message import EmailMessage
 from email.utils import getaddresses
 
-from mailq.client.values import DoubtPolicy, Email, Lane
+from mailq.client.values import DoubtPolicy, Email, Lane, Message
 from mailq.errors import BadInput
 
 _RECIPIENTS = ("To", "Cc", "Bcc")
@@ -54,3 +54,15 @@ def _named(message: EmailMessage, headers: Sequence[str]) -> list[str]:
     """The addresses that these headers name, each once."""
     values = [str(value) for header in headers for value in message.get_all(header, [])]
     return list(dict.fromkeys(address for _, address in getaddresses(values) if address))
+
+
+def require_messages(given: Sequence[Message | Email]) -> Sequence[Message | Email]:
+    """What is given, if all of it can be sent.
+
+    Raises:
+        BadInput: something is no message.
+    """
+    for each in given:
+        if not isinstance(each, Message | Email):
+            raise BadInput(f"give a Message or an Email, not {type(each).__name__}; for a message of MIME there is send_email")
+    return given

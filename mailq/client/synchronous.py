@@ -87,7 +87,7 @@ class Client:
             BadInput: a field of the message is at fault.
             Conflict: the key belongs to another message.
         """
-        return self._door.send([message])[0]
+        return self._door.send(emails.require_messages([message]))[0]
 
     def send_all(self, messages: Sequence[Message | Email]) -> list[Accepted]:
         """Send several messages, all of them or none; the answers in their order.
@@ -95,7 +95,7 @@ class Client:
         Raises:
             BadInput, Conflict: as `send`; nothing was taken.
         """
-        return self._door.send(messages) if messages else []
+        return self._door.send(emails.require_messages(messages)) if messages else []
 
     def send_email(
         self,

@@ -249,3 +249,11 @@ def test_recipients_are_never_held_all_at_once(kind: str, database_url: str) -> 
     else:
         with producing(kind, database_url) as producer:
             assert submit(producer.client) < 30_000_000
+
+
+def test_what_is_no_message_is_refused_in_words(client: Any) -> None:
+    """By every client that can be made."""
+    with pytest.raises(BadInput, match="give a Message or an Email, not str"):
+        client.send("ann@people.example")
+    with pytest.raises(BadInput, match="give a Message or an Email, not dict"):
+        client.send_all([{"to": "ann@people.example"}])
