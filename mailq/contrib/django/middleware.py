@@ -1,14 +1,14 @@
 """For projects whose views call mailq themselves: its refusals as answers instead of a page of status 500."""
 
+import logging
 from collections.abc import Callable
 
 from django.http import HttpRequest, HttpResponse
 
-from mailq import telemetry
 from mailq.contrib import answers
 from mailq.errors import MailqError
 
-log = telemetry.logger(__name__)
+log = logging.getLogger(__name__)
 
 
 class AnswerErrors:
@@ -28,6 +28,6 @@ class AnswerErrors:
         if not isinstance(error, MailqError):
             return None
         if (status := answers.status_of(error)) >= 500:
-            log.error("django.mail_refused", error=str(error))
+            log.error("mailq: %s", error)
         headers = answers.headers_of(error)
         return HttpResponse(answers.detail_of(error), status=status, content_type="text/plain", headers=headers)

@@ -1,13 +1,14 @@
 """What mailq refuses, as an answer of FastAPI's."""
 
+import logging
+
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
 
-from mailq import telemetry
 from mailq.contrib import answers
 from mailq.errors import MailqError
 
-log = telemetry.logger(__name__)
+log = logging.getLogger(__name__)
 
 
 def answer_errors(app: FastAPI) -> None:
@@ -20,5 +21,5 @@ async def _answer(_request: Request, error: Exception) -> JSONResponse:
         raise error
     told = answers.problem(error)
     if told["status"] >= 500:
-        log.error("fastapi.mail_refused", error=str(error))
+        log.error("mailq: %s", error)
     return JSONResponse(told, told["status"], answers.headers_of(error), media_type="application/problem+json")

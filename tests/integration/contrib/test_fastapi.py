@@ -164,7 +164,7 @@ def test_what_is_not_there_is_404(app):
     assert (answer.status_code, answer.json()["title"]) == (404, "Not Found")
 
 
-def test_a_door_that_does_not_answer_is_503_and_names_nothing():
+def test_a_door_that_does_not_answer_is_503_and_names_nothing(caplog):
     """What is wrong stands in the log."""
     app = FastAPI(lifespan=MailqLifespan("postgresql://nobody:secret@127.0.0.1:1/mailq"))
     answer_errors(app)
@@ -177,6 +177,8 @@ def test_a_door_that_does_not_answer_is_503_and_names_nothing():
         answer = browser.post("/hello")
 
     assert (answer.status_code, answer.headers["retry-after"]) == (503, "5")
+    [told] = [each.getMessage() for each in caplog.records if each.name.startswith("mailq.contrib")]
+    assert told.startswith("mailq: ")
     assert "127.0.0.1" not in answer.text
 
 
