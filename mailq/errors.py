@@ -26,9 +26,17 @@ class BadInput(MailqError):
 
 
 class NotFound(MailqError):
-    """No such mailing, server or delivery."""
+    """No such mailing, server or delivery.
+
+    Attributes:
+        listing: the command of `mailqctl` that lists what there is; only mailqctl speaks of it.
+    """
 
     exit_code = 4
+
+    def __init__(self, text: str, *, listing: str | None = None) -> None:
+        super().__init__(text)
+        self.listing = listing
 
 
 class Conflict(MailqError):

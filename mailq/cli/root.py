@@ -9,7 +9,7 @@ import click
 
 from mailq.cli.lazy import Entry, LazyGroup
 from mailq.cli.terminal import say
-from mailq.errors import MailqError
+from mailq.errors import MailqError, NotFound
 
 INTERRUPTED = 130
 NOBODY_READS = 141
@@ -46,7 +46,8 @@ class Root(LazyGroup):
         try:
             return super().invoke(ctx)
         except MailqError as error:
-            say(f"mailqctl: {error}")
+            listing = error.listing if isinstance(error, NotFound) else None
+            say(f"mailqctl: {error}" + (f"; `mailqctl {listing}` shows what there is" if listing else ""))
             ctx.exit(error.exit_code)
         except KeyboardInterrupt:
             ctx.exit(INTERRUPTED)

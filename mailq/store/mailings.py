@@ -169,7 +169,7 @@ def find(tx: Connection, reference: str, *, organization_id: int | None = None) 
         if rows:
             return _mailing(rows[0])
     shortest = f" (of an id, write at least its first {_PREFIX_AT_LEAST} characters)" if _PREFIX.match(reference) else ""
-    raise NotFound(f"there is no mailing `{reference}`{shortest}; `mailqctl mailing list` shows what there is")
+    raise NotFound(f"there is no mailing `{reference}`{shortest}", listing="mailing list")
 
 
 def summaries(

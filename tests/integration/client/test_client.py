@@ -257,3 +257,11 @@ def test_what_is_no_message_is_refused_in_words(client: Any) -> None:
         client.send("ann@people.example")
     with pytest.raises(BadInput, match="give a Message or an Email, not dict"):
         client.send_all([{"to": "ann@people.example"}])
+
+
+def test_who_asks_for_a_mailing_that_is_not_there_is_told_no_command(client: Any) -> None:
+    """What a client says may reach somebody in a browser."""
+    with pytest.raises(NotFound) as told:
+        client.progress("spring-sale")
+
+    assert str(told.value) == "there is no mailing `spring-sale`"
