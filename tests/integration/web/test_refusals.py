@@ -282,10 +282,10 @@ def test_all_methods_of_an_address_are_named(http: httpx2.Client) -> None:
 
 def test_headers_without_end_are_refused(api: ApiThread) -> None:
     """By nobody's key: they are not read to their end to be refused."""
+    begun = b"GET /healthz HTTP/1.1\r\nHost: x\r\nX-Long: "
+    # Not a byte more than it takes: what comes behind a refusal resets the connection, and the answer is lost.
     with api.connect() as connection:
-        connection.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\nX-Long: ")
-        for _ in range(2 * protocol.MAX_HEADERS // 4096):
-            connection.sendall(b"a" * 4096)
+        connection.sendall(begun + b"a" * (protocol.MAX_HEADERS + 1 - len(begun)))
         status, headers, body = answer(connection)
     assert (status, headers["connection"], json.loads(body)["status"]) == (431, "close", 431)
 
