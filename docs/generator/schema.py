@@ -34,8 +34,8 @@ ABOUT = {
     "batch": "A contiguous run of a mailing's deliveries, worked under one claim. All counters live here.",
     "delivery": "One message for one recipient. Partitioned by `mailing_id`, which carries its month, so retention drops whole months; "
     "no index covers a column that changes, so updates stay in their page.",
-    "inbox": "Single messages, written in their producers' transactions. The leader moves what is committed into deliveries of streams; the "
-    "row stays, without the words, as the receipt by which id and key find the delivery.",
+    "inbox": "Single messages, written in their producers' transactions. The leader moves what is committed into deliveries of streams; "
+    "the row stays, without the words, as the receipt by which id and key find the delivery.",
     "idempotency": "Answers to requests that named a key of their own, written in the transaction of what was asked for.",
     "api_key": "Who may use the HTTP API, as whom and for what. Of the secret only a digest is kept.",
     "suppression": "Addresses that an organization must not mail. A submit skips them; a mailing that is loaded does not look again.",
