@@ -1,24 +1,22 @@
 """`prove`: faults on a real stack, and two ledgers compared."""
 
-import json
-import secrets
-import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+from click.core import ParameterSource
 
-from mailq.cli import parts, progress
-from mailq.cli.lazy import Entry, LazyGroup
+from mailq.cli import proofs
+from mailq.cli.lazy import Entry
 from mailq.cli.options import CONTEXT, Words, examples
-from mailq.cli.terminal import clean, print_line, print_table, say
+from mailq.cli.proofs import Report
+from mailq.cli.terminal import print_table, say
 from mailq.core.mailing import DoubtPolicy
 from mailq.errors import BadInput
 
 if TYPE_CHECKING:
     from mailq.local.proof.kinds import Kind
-    from mailq.local.proof.order import Order
     from mailq.local.proof.proving import Result
 
 _EXAMPLES = examples(
@@ -28,7 +26,7 @@ _POLICIES = (DoubtPolicy.HOLD, DoubtPolicy.RESEND)
 
 
 @click.group(
-    cls=LazyGroup,
+    cls=proofs.Group,
     invoke_without_command=True,
     entries={"api": Entry("mailq.cli.prove_api:api", "Kill the HTTP API while producers retry under their keys.")},
     context_settings=CONTEXT,
@@ -36,7 +34,6 @@ _POLICIES = (DoubtPolicy.HOLD, DoubtPolicy.RESEND)
 )
 @click.option("--faults", type=click.IntRange(1, 1_000_000), default=100, show_default=True, help="How many faults.")
 @click.option("--servers", type=click.IntRange(2, 12), default=3, show_default=True, help="How many worker servers.")
-@click.option("--seed", type=click.IntRange(0, 2**63 - 1), help="Which schedule; default another one each time.")
 @click.option("--kinds", metavar="KIND,…", help="Only these kinds of faults; `--kinds list` shows them.")
 @click.option(
     "--policy", type=Words([*_POLICIES]), default=DoubtPolicy.HOLD.value, show_default=True, help="What becomes of doubts."
@@ -48,17 +45,14 @@ _POLICIES = (DoubtPolicy.HOLD, DoubtPolicy.RESEND)
     "--gap", type=click.FloatRange(0.1, 60), default=1.7, show_default=True, help="Seconds between two faults, on the average."
 )
 @click.option("--recipients", type=click.IntRange(100, 1_000_000), default=600, show_default=True, help="Of each mailing.")
-@click.option("--keep", is_flag=True, help="Keep the directory with the logs though all is well.")
-@click.option(
-    "--json", "json_file", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE", help="Write the result as JSON."
-)
+@proofs.options
 @click.pass_context
 def prove(
     context: click.Context,
     *,
     faults: int,
     servers: int,
-    seed: int | None,
+    seed: int,
     kinds: str | None,
     policy: str,
     per_round: int,
@@ -73,8 +67,11 @@ def prove(
     the settings name is touched. Afterwards: nobody lost, nobody mailed twice, every doubt named and within its bound.
     """
     if context.invoked_subcommand is not None:
+        _refuse_options(context)
         return
     from mailq.local.proof import order as orders
+    from mailq.local.proof.kinds import Kind
+    from mailq.local.proof.proving import prove as run
 
     missing = orders.not_at_hand()
     if kinds == "list":
@@ -83,58 +80,53 @@ def prove(
     order = orders.Order(
         num_faults=faults,
         num_servers=servers,
-        seed=secrets.randbelow(1_000_000) if seed is None else seed,
+        seed=seed,
         kinds=_chosen(kinds, missing),
         policy=DoubtPolicy(policy),
         per_round=per_round,
         mean_gap_s=gap,
         num_recipients=recipients,
     )
-    result = _run(order, missing, keep=keep)
-    if json_file is not None:
-        json_file.write_text(json.dumps(result.tally.document(), indent=2) + "\n")
-    if result.violation:
-        raise SystemExit(1)
-
-
-def _run(order: "Order", missing: "Mapping[Kind, str]", *, keep: bool) -> "Result":
-    from mailq.local.proof import tally
-    from mailq.local.proof.kinds import Kind
-    from mailq.local.proof.proving import prove as run_proof
-
-    home = (parts.load().home / f"prove-{order.seed}").absolute()
-    at_hand = [kind for kind in order.kinds or Kind if kind not in missing]
-    for kind in order.kinds or Kind:
-        if kind in missing:
-            say(f"without {kind}: {missing[kind]}")
-    shutil.rmtree(home, ignore_errors=True)
-    say(f"starting PostgreSQL, Redis, a mail sink and {order.num_servers} servers in {home}; seed {order.seed}")
-    with progress.shown("proof", "faults") as meter:
-        result = run_proof(order, at_hand, home, meter)
-    print_table(tally.COLUMNS, result.tally.rows(), right=tally.COLUMNS[1:])
-    _conclude(order, result, home)
-    if not (keep or result.violation):
-        shutil.rmtree(home, ignore_errors=True)
-    return result
-
-
-def _conclude(order: "Order", result: "Result", home: Path) -> None:
-    if result.num_ended:
-        say(f"{result.num_ended} times a server ended by itself and was started again, as a service manager would")
-    if result.num_kept_out:
-        say(f"{result.num_kept_out} times a server could not start because a service was away, and was started again")
-    if result.num_cut_short:
-        say(f"{result.num_cut_short} times a server was killed because its orderly stop took too long")
-    if result.violation:
-        for line in result.violation:
-            print_line(clean(line))
-        say(f"mailqctl: the proof failed. Repeat it with `{order.command()}`; logs and both ledgers are in {home}")
-        return
-    tally = result.tally
-    print_line(
-        f"{tally.num_faults:,} faults, {tally.num_mails:,} mails: nobody lost, nobody mailed twice, every doubt within its bound"
+    if not order.kinds:
+        for kind, why in missing.items():
+            say(f"without {kind}: {why}")
+    at_hand = order.kinds or [kind for kind in Kind if kind not in missing]
+    stack = f"PostgreSQL, Redis, a mail sink and {servers} servers"
+    proofs.run(
+        "prove", order, stack, lambda home, meter: _report(run(order, at_hand, home, meter)), keep=keep, json_file=json_file
     )
-    say(f"repeat it with `{order.command()}`")
+
+
+def _refuse_options(context: click.Context) -> None:
+    """Refuse what was meant for the proof that follows, and would be lost.
+
+    Raises:
+        UsageError: there is some.
+    """
+    given = [name for name in context.params if context.get_parameter_source(name) is ParameterSource.COMMANDLINE]
+    if given:
+        name = context.invoked_subcommand
+        raise click.UsageError(f"options of `{name}` stand behind its name: mailqctl prove {name} …", context)
+
+
+def _report(result: "Result") -> Report:
+    from mailq.local.proof.tally import COLUMNS
+
+    tally = result.tally
+    return Report(
+        columns=COLUMNS,
+        rows=tally.rows(),
+        summary=f"{tally.num_faults:,} faults, {tally.num_mails:,} mails: "
+        "nobody lost, nobody mailed twice, every doubt within its bound",
+        document=tally.document(),
+        violation=result.violation,
+        happened={
+            "a server ended by itself and was started again, as a service manager would": result.num_ended,
+            "a server could not start because a service was away, and was started again": result.num_kept_out,
+            "a server was killed because its orderly stop took too long": result.num_cut_short,
+        },
+        evidence="logs and both ledgers are",
+    )
 
 
 def _chosen(words: str | None, missing: "Mapping[Kind, str]") -> "tuple[Kind, ...]":
