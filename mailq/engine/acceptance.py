@@ -8,7 +8,7 @@ from sqlalchemy import Connection
 from mailq import telemetry
 from mailq.core.mailing import State
 from mailq.errors import Conflict
-from mailq.store import audit, beats, installation, mailings
+from mailq.store import audit, beats, installation, mailings, ringing
 from mailq.store.database import Database
 from mailq.store.mailings import Mailing, Summary
 
@@ -55,8 +55,15 @@ def accept(database: Database, *, actor: str, pause: bool = False) -> Accepted:
         installation.accept(tx)
         details = {"since": found.since.isoformat(), "why": found.why, "paused": [each.public_id for each in stepped]}
         audit.note(tx, actor=actor, action=ACTION, details=details)
+    _forget_rings(database)
     log.warning("database.restore_accepted", actor=actor, why=found.why, paused=len(stepped))
     return Accepted(found, stepped)
+
+
+def _forget_rings(database: Database) -> None:
+    """Those of the time that is forgotten, and those that nobody could heed: they would pass for rings on the way."""
+    with database.begin() as tx:
+        ringing.forget(tx)
 
 
 def _require_forgotten(found: installation.Forgotten | None) -> installation.Forgotten:

@@ -80,7 +80,7 @@ def test_nothing_is_sent_until_an_operator_has_accepted_it(submit, start_server,
 
     sink.rules()
     assert mailqctl("db", "accept-restore", "--yes").exit_code == 0
-    eventually(lambda: posted.finished, within=30)
+    eventually(lambda: posted.finished, within=60)
 
     twice = {address for address, times in Counter(sink.accepted_recipients).items() if times > 1}
     assert twice

@@ -30,8 +30,8 @@ def test_the_very_same_message_three_times_sends_a_batch_once(submit, start_serv
 
 @pytest.mark.slow
 def test_rings_for_a_batch_under_way_find_nothing_to_claim(submit, start_server, broker, sink):
-    """The second worker process asks while the first one works."""
-    sink.rules("delay=50ms")
+    """The second worker process asks while the first one waits for one slow answer."""
+    sink.rules("address=r60@* delay=5s")
     server = start_server()
     posted = submit(60, batch_size=60)
     eventually(lambda: len(sink.accepted) >= 5)

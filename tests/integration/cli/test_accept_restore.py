@@ -1,6 +1,7 @@
 """A database that has forgotten: the doctor and the mailing say so, and an operator ends it knowing what may be mailed twice."""
 
 import uuid
+from datetime import timedelta
 
 import pytest
 from sqlalchemy import text
@@ -9,9 +10,12 @@ from mailq import bootstrap
 from mailq.broker.marks import RedisMarks
 from mailq.clock import utc_now
 from mailq.core.forgetting import Mark
+from mailq.core.mailing import Lane
 from mailq.settings import Settings
-from mailq.store import batches, installation
+from mailq.store import batches, installation, ringing
 from tests.support.mailings import make_owner
+
+AGAIN = timedelta(seconds=15)
 
 
 @pytest.fixture
@@ -119,3 +123,15 @@ def test_programs_get_it_as_json(mailqctl, forgotten, submitted, guard):
 def _everything(database):
     with database.begin() as tx:
         return tx.execute(text("SELECT * FROM installation")).all(), tx.execute(text("SELECT * FROM audit")).all()
+
+
+def test_rings_of_the_time_that_is_forgotten_do_not_hold_up_who_goes_on(mailqctl, forgotten, guard, submitted, database):
+    """They pass for rings on the way, and nobody who heard them could send."""
+    guard.check()
+    with database.begin() as tx:
+        assert ringing.outstanding(tx, Lane.BULK, ring_again_after=AGAIN) > 0
+
+    assert mailqctl("db", "accept-restore", "--yes").code == 0
+
+    with database.begin() as tx:
+        assert ringing.outstanding(tx, Lane.BULK, ring_again_after=AGAIN) == 0
