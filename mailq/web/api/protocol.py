@@ -13,6 +13,9 @@ STOPPING = "mailq.stopping"
 HEADERS_WITHIN_S = 20.0
 """How long the headers of a request may take, from its first byte, and a new connection to send one."""
 
+LINGERS_FOR_S = 2.0
+"""How long what comes behind a refusal is thrown away. Closed at once, the connection would be reset, and the answer be lost."""
+
 MAX_HEADERS = 64 * 1024
 """Bytes of a request's line and headers; what comes in one piece is read to its end."""
 
@@ -23,6 +26,7 @@ class Protocol(HttpToolsProtocol):
     _patience: asyncio.TimerHandle | None = None
     _heading = False
     _num_heading = 0
+    _refused = False
 
     def connection_made(self, transport: Any) -> None:
         """Wait for the first request, but not for ever."""
@@ -36,10 +40,12 @@ class Protocol(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Read; a request that has begun must go on."""
+        if self._refused:
+            return
         if self._patience is None and self._idle:
             self._wait()
         super().data_received(data)
-        if not self._heading:
+        if not self._heading or self._refused:
             return
         self._num_heading += len(data)
         if self._num_heading > MAX_HEADERS and not self.transport.is_closing():
@@ -73,8 +79,14 @@ class Protocol(HttpToolsProtocol):
             f"HTTP/1.1 {problem.status} {title(problem.status)}\r\ncontent-type: {MEDIA_TYPE}\r\n"
             f"content-length: {len(body)}\r\nconnection: close\r\n\r\n"
         )
+        self._refused = True
+        self._be_patient()
         self.transport.write(head.encode() + body)
-        self.transport.close()
+        if self._idle and self.transport.can_write_eof():
+            self.transport.write_eof()
+            self._patience = self.loop.call_later(LINGERS_FOR_S, self.transport.close)
+        else:
+            self.transport.close()
 
     @property
     def _idle(self) -> bool:
