@@ -3,7 +3,6 @@
 from collections import Counter
 from collections.abc import AsyncGenerator, Mapping
 
-from anyio import CancelScope
 from fastapi.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
 
@@ -54,6 +53,5 @@ class Held(StreamingResponse):
         try:
             await super().__call__(scope, receive, send)
         finally:
-            with CancelScope(shield=True):
-                await self._pieces.aclose()
+            await self._pieces.aclose()
             self._places.leave(self._key_id)

@@ -1,13 +1,19 @@
 """Exports that clients hold open: how many, and what is left of them."""
 
+import asyncio
 import contextlib
 import socket
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
+from threading import Event
+from typing import Any
 
 import httpx2
+from anyio import CancelScope, CapacityLimiter
 
 from mailq.store.database import Database
+from mailq.web.api.exporting import Spool
 from tests.support.api import ApiThread, Caller
 from tests.support.doubts import doubtful_mailing
 from tests.support.waiting import eventually
@@ -52,3 +58,35 @@ def test_a_client_that_leaves_leaves_nothing(api: ApiThread, caller: Caller, dat
     eventually(lambda: num_spools() == before and num_reading(database) == 0)
     with httpx2.Client(base_url=api.url, timeout=60) as client:
         assert eventually(lambda: client.get(path, headers={"Authorization": f"Bearer {caller.key}"}).status_code == 200)
+
+
+def test_a_client_that_leaves_is_let_go_when_nothing_is_read_for_it_any_more() -> None:
+    """Until then the file and the transaction are another thread's."""
+    begun, go_on = Event(), Event()
+    ended: list[str] = []
+
+    def rows() -> Iterator[Any]:
+        begun.set()
+        assert go_on.wait(10)
+        yield ()
+        ended.append("rows")
+
+    async def listen(scope: CancelScope) -> None:
+        with scope:
+            async for _ in Spool(b"").pieces(rows(), lambda _: b"a row", CapacityLimiter(1)):
+                pass
+        ended.append("client")
+
+    async def leave() -> None:
+        scope = CancelScope()
+        listening = asyncio.create_task(listen(scope))
+        await asyncio.to_thread(begun.wait, 10)
+        scope.cancel()
+        for _ in range(10):  # as often as it takes to hear of it
+            await asyncio.sleep(0)
+        assert ended == []
+        go_on.set()
+        await listening
+
+    asyncio.run(leave())
+    assert ended[-1] == "client"

@@ -83,7 +83,8 @@ def test_many_listeners_cost_one_look(caller: Caller, made: str, api: ApiThread)
     """And when the last one has left nobody looks any more."""
     watching = api.app.state.parts.watching
     with listening(caller, made) as one, listening(caller, made) as other:
-        assert next(told(one)) == next(told(other))
+        streams = told(one), told(other)  # one that nobody holds is closed
+        assert next(streams[0]) == next(streams[1])
         assert watching.num_watched == 1
     eventually(lambda: watching.num_watched == 0)
 
@@ -176,14 +177,19 @@ def test_a_watch_that_is_over_takes_no_new_listener() -> None:
     assert [b"id: 1" in each for each in asyncio.run(listen())] == [True, False]
 
 
-def test_a_key_listens_so_often_and_no_more(monkeypatch: pytest.MonkeyPatch, caller: Caller, made: str, api: ApiThread) -> None:
-    """429 beyond; whoever leaves makes room."""
+def test_a_key_listens_so_often_and_no_more(
+    monkeypatch: pytest.MonkeyPatch, caller: Caller, new_caller: NewCaller, made: str, api: ApiThread
+) -> None:
+    """429 beyond, and only for that key; whoever leaves makes room, and who finds nothing takes none."""
     monkeypatch.setattr(api.app.state.parts.watches, "_most", 2)
+    assert [caller.get("/v1/mailings/mlg_0/events").status_code for _ in range(3)] == [404] * 3
     with listening(caller, made) as one, listening(caller, made) as other:
         streams = told(one), told(other)  # one that nobody holds is closed
         assert [next(each)["event"] for each in streams] == ["progress"] * 2
-        refused = problem(caller.get(f"{made}/events"), 429)
-    assert "2 streams of events" in refused["detail"]
+        with listening(caller, made) as beyond, listening(new_caller("read"), made) as another:
+            assert (beyond.status_code, another.status_code) == (429, 200)
+            beyond.read()
+            assert "2 streams of events" in problem(beyond, 429)["detail"]
 
     caller.post(f"{made}/cancel")
     eventually(lambda: caller.get(f"{made}/events").status_code == 200)
