@@ -154,6 +154,33 @@ class ApiSettings(_Part):
     stop_grace: Duration = Field(timedelta(seconds=25), description="how long a stopping API waits for answers under way")
 
 
+class CallSettings(_Part):
+    """Calls and conversations, and the answers they ask for."""
+
+    part_gap: Duration = Field(
+        timedelta(minutes=5), gt=timedelta(0), description="a conversation is in error if its next part has not come after this"
+    )
+    skew: Duration = Field(
+        timedelta(seconds=60),
+        description="a scheduled time that is past by no more is now: clocks differ; one further back is refused",
+    )
+    keep: Duration = Field(
+        timedelta(days=90), gt=timedelta(0), description="calls, results and answers are deleted so long after the call's end"
+    )
+    response_sender: str | None = Field(
+        None,
+        description="From header of answers by e-mail, `Shop <calls@example.org>`; calls that want one are refused without it",
+    )
+    webhook_timeout: Duration = Field(
+        timedelta(seconds=15),
+        gt=timedelta(0),
+        description="for one attempt at a webhook, from the look-up of its name to the end",
+    )
+    webhook_networks: str = Field(
+        "", description="networks that webhooks may go to though they are private: `10.1.0.0/16,fd00::/8`; separated by commas"
+    )
+
+
 class Settings(BaseSettings):
     """Everything a mailq process is told from outside. Unknown keys of a file are refused; `doctor` names unknown variables."""
 
@@ -199,6 +226,7 @@ class Settings(BaseSettings):
     upkeep: UpkeepSettings = UpkeepSettings()
     retention: RetentionSettings = RetentionSettings()
     api: ApiSettings = ApiSettings()
+    calls: CallSettings = CallSettings()
 
     @model_validator(mode="after")
     def failover_comes_after_the_lease(self) -> Self:

@@ -4,6 +4,7 @@ from sqlalchemy import CheckConstraint, Column, Table
 from sqlalchemy.dialects.postgresql.base import PGDialect
 
 from docs.generator import markdown
+from mailq.store import call_tables
 from mailq.store.tables import metadata
 
 _INTRODUCTION = (
@@ -40,6 +41,13 @@ ABOUT = {
     "api_key": "Who may use the HTTP API, as whom and for what. Of the secret only a digest is kept.",
     "suppression": "Addresses that an organization must not mail. A submit skips them; a mailing that is loaded does not look again.",
     "audit": "Who decided what, and when: the settling of doubts, takeovers by force, a restored database accepted.",
+    "conversation": "Calls that run strictly in sequence. It stays for ever, so that its id is never to be had again.",
+    "call": "What producers ask for, accepted at once and run once: its effect and its results are committed together.",
+    "call_result": "What became of each object of a call.",
+    "notification": "The answers that calls have asked for: webhooks with their attempts, and the messages that e-mails have become.",
+    "subscriber": "Addresses with attributes, known by their producer's own key. A status that stops mail has its suppression.",
+    "recipient_list": "Recipients that a producer keeps under a key of its own, for mailings that name it.",
+    "recipient_list_member": "Who is on a list: a subscriber, or an address with variables.",
 }
 
 _VIEWS = (
@@ -57,7 +65,8 @@ _VIEWS = (
 
 def page() -> str:
     """The page."""
-    parts = [markdown.head("Database schema", "mailq/store/tables.py", *_INTRODUCTION)]
+    parts = [markdown.head("Database schema", "mailq/store/tables.py and call_tables.py", *_INTRODUCTION)]
+    assert call_tables.call.metadata is metadata  # imported for its tables
     for table in metadata.tables.values():
         parts += [f"## {table.name}", ABOUT[table.name], _columns(table), *_checks(table)]
     return markdown.page(*parts, *_VIEWS)

@@ -7,9 +7,9 @@ from enum import StrEnum
 from types import ModuleType
 
 from docs.generator import markdown
-from mailq.core import batch, delivery, mailing, server
+from mailq.core import batch, call, conversation, delivery, mailing, notification, server
 
-MACHINES: tuple[ModuleType, ...] = (mailing, batch, delivery, server)
+MACHINES: tuple[ModuleType, ...] = (mailing, batch, delivery, server, conversation, call, notification)
 
 _INTRODUCTION = (
     (

@@ -7,7 +7,7 @@ from sqlalchemy import Connection, column, select, table, text
 from mailq.errors import Misconfigured
 from mailq.store.database import Database
 
-HEAD = "0005"
+HEAD = "0006"
 """The last of `migrations/versions`; a test holds the two equal. Revisions are numbers of four digits, so later is greater."""
 
 VERSION_TABLE = "schema_revision"

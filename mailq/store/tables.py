@@ -67,6 +67,9 @@ installation = Table(
     Column("created_at", Moment, nullable=False, server_default=func.now()),
     Column("behind_since", Moment, comment="since when nothing is sent, because this database has forgotten"),
     Column("behind_why", Text, comment="what showed it"),
+    Column("maintenance_since", Moment, comment="since when nothing is processed, because an operator said so"),
+    Column("maintenance_by", Text, comment="who"),
+    Column("maintenance_why", Text),
 )
 
 organization = Table(
@@ -76,6 +79,13 @@ organization = Table(
     Column("public_id", Text, nullable=False, unique=True),
     Column("name", Text, nullable=False, unique=True),
     Column("created_at", Moment, nullable=False, server_default=func.now()),
+    Column(
+        "webhook_secrets",
+        ARRAY(Text),
+        nullable=False,
+        server_default=text("'{}'"),
+        comment="sign its webhooks, each of them: a new one comes before an old one goes",
+    ),
 )
 
 mailing = Table(
@@ -124,6 +134,9 @@ mailing = Table(
     CheckConstraint("(stream IS NULL) = (open_until IS NULL)", name="stream"),
     Index("mailing_loaded_idx", "id", postgresql_where=text("state = 'loading' AND loaded_at IS NOT NULL")),
     Index(None, "state", postgresql_where=text("state IN ('scheduled', 'running', 'paused')")),
+    Index(None, "scheduled_at", postgresql_where=text("state = 'scheduled'")),
+    Index(None, "expires_at", postgresql_where=text("state IN ('scheduled', 'running', 'paused') AND expires_at IS NOT NULL")),
+    Index(None, "open_until", postgresql_where=text("state IN ('running', 'paused')")),
     Index(None, "key", postgresql_where=text("key IS NOT NULL")),
     Index("mailing_public_id_prefix_idx", "public_id", postgresql_ops={"public_id": "text_pattern_ops"}),
 )

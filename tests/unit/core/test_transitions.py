@@ -1,4 +1,4 @@
-"""The four state machines: their mappings are the only place where legal steps are written down."""
+"""The seven state machines: their mappings are the only place where legal steps are written down."""
 
 from collections.abc import Mapping
 from enum import StrEnum
@@ -6,7 +6,7 @@ from itertools import product
 
 import pytest
 
-from mailq.core import batch, delivery, mailing, server
+from mailq.core import batch, call, conversation, delivery, mailing, notification, server
 from mailq.core.transitions import IllegalStep, require
 
 Steps = Mapping[StrEnum, frozenset[StrEnum]]
@@ -65,8 +65,39 @@ LEGAL: dict[str, set[tuple[str, str]]] = {
         ("silent", "alive"),
         ("silent", "stopped"),
     },
+    "conversation": {
+        ("receiving", "running"),
+        ("receiving", "error"),
+        ("running", "finished"),
+        ("running", "error"),
+    },
+    "call": {
+        ("waiting", "scheduled"),
+        ("waiting", "ready"),
+        ("waiting", "not_run"),
+        ("scheduled", "ready"),
+        ("scheduled", "not_run"),
+        ("scheduled", "cancelled"),
+        ("ready", "finished"),
+        ("ready", "error"),
+        ("ready", "not_run"),
+        ("ready", "cancelled"),
+    },
+    "notification": {
+        ("pending", "sent"),
+        ("pending", "error"),
+        ("error", "pending"),
+    },
 }
-MACHINES: dict[str, Steps] = {"mailing": mailing.NEXT, "batch": batch.NEXT, "delivery": delivery.NEXT, "server": server.NEXT}
+MACHINES: dict[str, Steps] = {
+    "mailing": mailing.NEXT,
+    "batch": batch.NEXT,
+    "delivery": delivery.NEXT,
+    "server": server.NEXT,
+    "conversation": conversation.NEXT,
+    "call": call.NEXT,
+    "notification": notification.NEXT,
+}
 
 pytestmark = pytest.mark.parametrize("machine", MACHINES)
 
