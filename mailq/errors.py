@@ -15,7 +15,7 @@ class BadInput(MailqError):
     """A file, template or value from outside is at fault; nothing was changed.
 
     Attributes:
-        field: which part of what was given, such as `subject` or `header List-Id`, where it is known.
+        field: which part of what was given, such as `subject`, `header List-Id` or a JSON pointer, `/objects/1/type`, where it is known.
     """
 
     exit_code = 65

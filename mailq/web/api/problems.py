@@ -174,5 +174,7 @@ def _parameter_fault(error: Mapping[str, Any]) -> Fault:
 def _pointer_of(field: str) -> str:
     if field == "content":
         return "#"
+    if field.startswith("/"):
+        return "#" + field
     head, _, name = field.partition(" ")
     return pointer("headers", name) if head == "header" and name else pointer(field)
