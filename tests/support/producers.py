@@ -131,18 +131,24 @@ async def _async_connection(url: str, driver: str) -> AsyncConnection:
     return await _async_engine(url, driver).connect()
 
 
-KINDS: dict[str, Callable[..., Producer]] = {
+WAITING: dict[str, Callable[..., Producer]] = {
     "psycopg2": lambda url, **client: OfDriver(psycopg2.connect(url), **client),
     "psycopg": lambda url, **client: OfDriver(psycopg.connect(url), **client),
     "session-psycopg2": lambda url, **client: OfSqlalchemy(Session(_engine(url, "psycopg2")), **client),
     "session-psycopg": lambda url, **client: OfSqlalchemy(Session(_engine(url, "psycopg")), **client),
     "connection-psycopg2": lambda url, **client: OfSqlalchemy(_engine(url, "psycopg2").connect(), **client),
+}
+"""Those whose transaction is joined, and who wait for every answer."""
+
+AWAITING: dict[str, Callable[..., Producer]] = {
     "async-session-asyncpg": lambda url, **client: Asynchronous(lambda: _async_session(url, "asyncpg"), **client),
     "async-session-psycopg": lambda url, **client: Asynchronous(lambda: _async_session(url, "psycopg"), **client),
     "async-connection-asyncpg": lambda url, **client: Asynchronous(lambda: _async_connection(url, "asyncpg"), **client),
     "async-psycopg": lambda url, **client: Asynchronous(lambda: psycopg.AsyncConnection.connect(url), **client),
 }
-"""Those whose transaction is joined."""
+"""Those whose event loop goes on meanwhile."""
+
+KINDS = WAITING | AWAITING
 
 
 @contextmanager

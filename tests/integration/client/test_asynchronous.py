@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
 from mailq import AsyncClient, Mailing, Message, Recipient
 from tests.integration.client.conftest import Ledger
 from tests.support.asynchronous import in_event_loop
-from tests.support.waiting import eventually
+from tests.support.waiting import eventually, turn
 
 SALE = Mailing("Sale", "s", "a@shop.example", text="t", key="spring")
 
@@ -20,7 +20,7 @@ SALE = Mailing("Sale", "s", "a@shop.example", text="t", key="spring")
 async def slowly(number: int) -> AsyncIterator[Recipient]:
     """Recipients that come one by one, with the event loop between them."""
     for each in range(number):
-        await asyncio.sleep(0)
+        await turn()
         yield Recipient(f"p{each}@people.example", {"n": each})
 
 
@@ -65,7 +65,7 @@ async def test_the_event_loop_goes_on_while_recipients_are_stored(database_url: 
         nonlocal turns
         while True:
             turns += 1
-            await asyncio.sleep(0)
+            await turn()
 
     async with await psycopg.AsyncConnection.connect(database_url) as connection:
         task = asyncio.create_task(other())

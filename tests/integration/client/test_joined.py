@@ -10,7 +10,7 @@ import pytest
 from mailq import Client, Mailing, Message, Recipient
 from mailq.errors import BadInput, Conflict, Misconfigured, NotFound
 from tests.integration.client.conftest import MAILING, Ledger, people
-from tests.support.producers import Producer
+from tests.support.producers import WAITING, Producer
 
 NOTHING = {"mailing": 0, "batch": 0, "delivery": 0, "inbox": 0}
 MESSAGE = Message("ann@people.example", "Your order", "shop@shop.example", text="Thank you\n")
@@ -162,8 +162,9 @@ def test_the_key_of_another_mailing_is_a_conflict(
     assert ledger.counts() == {"mailing": 1, "batch": 1, "delivery": 5, "inbox": 0}
 
 
+@pytest.mark.parametrize("producer", list(WAITING), indirect=True)
 def test_recipients_may_be_read_over_the_same_connection(producer: Producer, ledger: Ledger) -> None:
-    """A generator that asks the database for every page of them, in the very transaction."""
+    """A generator that asks the database for every page of them, in the very transaction. Those who await: test_asynchronous.py."""
     producer.execute("INSERT INTO app_order SELECT * FROM generate_series(1, 22000)")
 
     def pages() -> Iterator[str]:
@@ -171,8 +172,6 @@ def test_recipients_may_be_read_over_the_same_connection(producer: Producer, led
             found = producer.execute(f"SELECT number FROM app_order WHERE number BETWEEN {first} AND {first + 3_999} ORDER BY 1")
             yield from (f"p{number}@people.example" for (number,) in found)
 
-    if hasattr(producer, "runner"):
-        pytest.skip("it awaits; see test_asynchronous.py")
     producer.client.submit(Mailing("Sale", "s", "a@shop.example", text="t"), pages())
     producer.commit()
 
