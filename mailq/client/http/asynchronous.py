@@ -45,15 +45,15 @@ class AsyncHttpDoor:
 
     async def pause(self, reference: str) -> Progress:
         """See `Door`."""
-        return await self._progress(requests.steer(reference, "pause", requests.made_up_key()))
+        return await self._progress(requests.steer(reference, "pause"))
 
     async def resume(self, reference: str) -> Progress:
         """See `Door`."""
-        return await self._progress(requests.steer(reference, "resume", requests.made_up_key()))
+        return await self._progress(requests.steer(reference, "resume"))
 
     async def cancel(self, reference: str) -> Progress:
         """See `Door`."""
-        return await self._progress(requests.steer(reference, "cancel", requests.made_up_key()))
+        return await self._progress(requests.steer(reference, "cancel"))
 
     async def progress(self, reference: str) -> Progress:
         """See `Door`."""

@@ -48,13 +48,13 @@ def submit(mailing: Mailing | ReadyMailing) -> Exchange[Submitted]:
     mailing_id, num_profiles, num_skipped, number = made["id"], 0, 0, 0
     while chunk is not None:
         number += 1
-        answer = yield requests.upload(mailing_id, chunk.lines, requests.key_of_step(key, number))
+        answer = yield requests.upload(mailing_id, chunk.lines, requests.key_of_upload(key, number))
         num_profiles += answer["num_recipients"]
         num_skipped += answer["num_invalid"]
         chunk = yield NEXT
     if made["num_profiles"]:
         yield from _require_no_others(mailing_id, num_profiles)
-    yield requests.steer(mailing_id, "start", requests.key_of_step(key, "start"))
+    yield requests.steer(mailing_id, "start")
     # Under a key that was made up it is ours, though we may have had to ask twice.
     return Submitted(mailing_id, made["created"] or mailing.key is None, num_profiles, num_skipped)
 

@@ -28,7 +28,7 @@ class Request(NamedTuple):
 
     Attributes:
         path: below `/v1`.
-        key: what makes it the same request when it is sent again; every one that changes something has one.
+        key: what makes it the same request when it is sent again; every one that makes or fills something has one.
     """
 
     method: str
@@ -57,9 +57,9 @@ def upload(mailing_id: str, lines: bytes, key: str) -> Request:
     return Request("POST", f"{_of(mailing_id)}/recipients", body=lines, media_type=NDJSON, key=key)
 
 
-def steer(reference: str, verb: str, key: str) -> Request:
-    """Start, pause, resume or cancel a mailing."""
-    return Request("POST", f"{_of(reference)}/{verb}", key=key)
+def steer(reference: str, verb: str) -> Request:
+    """Start, pause, resume or cancel a mailing. It needs no key: what is done already is done again without harm."""
+    return Request("POST", f"{_of(reference)}/{verb}")
 
 
 def progress(reference: str) -> Request:
@@ -100,12 +100,12 @@ def made_up_key() -> str:
     return secrets.token_hex(16)
 
 
-def key_of_step(key: str, step: int | str) -> str:
-    """The key of a step of a longer request. One that is too long, or that no header can carry, is told by its digest."""
-    whole = f"{key}/{step}"
+def key_of_upload(key: str, number: int) -> str:
+    """The key of one of the uploads of a mailing. One that is too long, or that no header can carry, is told by its digest."""
+    whole = f"{key}/{number}"
     if len(whole) <= _LONGEST_KEY and _fits_header(whole):
         return whole
-    return f"{hashlib.sha256(key.encode()).hexdigest()}/{step}"
+    return f"{hashlib.sha256(key.encode()).hexdigest()}/{number}"
 
 
 def _say(path: str, said: Mapping[str, Any], key: str) -> Request:

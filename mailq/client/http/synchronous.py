@@ -54,15 +54,15 @@ class HttpDoor:
 
     def pause(self, reference: str) -> Progress:
         """See `Door`."""
-        return self._progress(requests.steer(reference, "pause", requests.made_up_key()))
+        return self._progress(requests.steer(reference, "pause"))
 
     def resume(self, reference: str) -> Progress:
         """See `Door`."""
-        return self._progress(requests.steer(reference, "resume", requests.made_up_key()))
+        return self._progress(requests.steer(reference, "resume"))
 
     def cancel(self, reference: str) -> Progress:
         """See `Door`."""
-        return self._progress(requests.steer(reference, "cancel", requests.made_up_key()))
+        return self._progress(requests.steer(reference, "cancel"))
 
     def progress(self, reference: str) -> Progress:
         """See `Door`."""

@@ -113,13 +113,17 @@ def test_a_mailing_is_made_filled_and_started_once(door: Any, database: Database
     assert count(database, delivery) == CHUNK + 1
 
 
-def test_a_mailing_is_steered_though_nobody_hears_of_it(door: Any, database: Database) -> None:
+def test_a_mailing_is_steered_though_nobody_hears_of_it(door: Any, lossy: Lossy, database: Database) -> None:
+    """Without a key: what has been done already is no mistake."""
     submitted = door.submit(MAILING, people(1))
     seal_complete(database)
 
     assert door.pause(submitted.id).state == "paused"
     assert door.resume(submitted.id).state == "running"
     assert door.cancel(submitted.id).state == "cancelled"
+    steered = [heard for heard in lossy.front.heard if heard.path.endswith(("/start", "/pause", "/resume", "/cancel"))]
+    assert len(steered) == 4 * 3
+    assert {heard.key for heard in steered} == {None}
 
 
 def test_a_producer_who_has_given_up_may_submit_the_same_again(api: ApiThread, key: str, database: Database) -> None:
