@@ -1,30 +1,12 @@
-"""Two organizations with a mailing each."""
+"""What the organizations have made."""
 
 from collections.abc import Callable
 
 import pytest
 from sqlalchemy import text
 
-from mailq.store import organizations
 from mailq.store.database import Database
 from tests.support.mailings import Made, make_mailing
-
-
-@pytest.fixture
-def us(database: Database) -> int:
-    """The organization that makes mailings unless it is said otherwise."""
-    with database.begin() as tx:
-        return organizations.id_of(tx, "default")
-
-
-@pytest.fixture
-def them(database: Database) -> int:
-    """Another one."""
-    with database.begin() as tx:
-        made = organizations.create(tx, "org_them", "them")
-        assert made is not None
-        return made.id
-
 
 MakeMailing = Callable[..., Made]
 

@@ -17,7 +17,7 @@ from mailq.engine.intake.raw import open_raw
 from mailq.engine.intake.source import Source
 from mailq.engine.producer import MailingOrder
 from mailq.errors import BadInput, Conflict, NotFound
-from mailq.store import mailings, organizations, tables
+from mailq.store import mailings, tables
 from mailq.store.database import Database
 from mailq.store.mailings import Mailing
 from tests.support.listening import listening
@@ -28,22 +28,6 @@ CONTENT = Content(subject="Hi {{ name }}", sender="Shop <shop@x.example>", text=
 PEOPLE = (
     '{"email": "ann@x.example", "name": "Ann"}\n{"email": "nobody", "name": "Bob"}\n{"email": "cid@x.example", "name": "Cid"}\n'
 )
-
-
-@pytest.fixture
-def us(database: Database) -> int:
-    """The organization that drafts."""
-    with database.begin() as tx:
-        return organizations.id_of(tx, "default")
-
-
-@pytest.fixture
-def them(database: Database) -> int:
-    """Another one."""
-    with database.begin() as tx:
-        made = organizations.create(tx, "org_them", "them")
-        assert made is not None
-        return made.id
 
 
 @pytest.fixture
