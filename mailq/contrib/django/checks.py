@@ -30,15 +30,15 @@ def mailers(**_: Any) -> list[CheckMessage]:
 
 @register(Tags.database)
 def database(databases: Sequence[str] | None = None, **_: Any) -> list[CheckMessage]:
-    """mailq's tables, or its outbox, are there, and are those of this version."""
+    """mailq's tables, or its outbox, can be reached, and are those of this version."""
     try:
         configuration = configured()
     except ImproperlyConfigured:
         return []
     if configuration.alias is None or configuration.alias not in (databases or ()):
         return []
-    fault, command = why_not(configuration), "outbox create" if configuration.by_outbox else "db upgrade"
-    return [Error(fault, hint=f"Run `mailqctl {command}` on that database.", id="mailq.E002")] if fault else []
+    fault = why_not(configuration)
+    return [Error(fault.said, hint=fault.hint, id="mailq.E002")] if fault else []
 
 
 def _mailer_faults() -> Iterator[CheckMessage]:

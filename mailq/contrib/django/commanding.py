@@ -16,11 +16,13 @@ from mailq.errors import MailqError, Unavailable
 
 
 class Steering(BaseCommand):
-    """A command that does one thing to one mailing."""
+    """A command that does one thing to one mailing.
 
-    def steer(self, mailq: Client, mailing: str) -> Progress:
-        """Which thing."""
-        raise NotImplementedError
+    Attributes:
+        steer: which thing.
+    """
+
+    steer: Callable[[Client, str], Progress]
 
     def add_arguments(self, parser: CommandParser) -> None:
         """Which one."""

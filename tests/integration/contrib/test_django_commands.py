@@ -86,15 +86,37 @@ def test_an_organization_that_is_not_there_is_in_the_way_too():
         said("mailq_check")
 
 
-def test_tables_of_another_revision_are_found_by_djangos_check(database):
-    """`check --database default`, which a deploy runs."""
+@pytest.mark.parametrize(("revision", "hint"), [("0001", "mailqctl db upgrade"), ("9999", "Install the mailq")])
+def test_tables_of_another_revision_are_found_by_djangos_check(database, revision, hint):
+    """`check --database default`, which a deploy runs. No upgrade goes back to what this mailq needs."""
     assert run_checks(tags=["database"], databases=["default"]) == []
     with database.begin() as tx:
-        tx.exec_driver_sql("UPDATE schema_revision SET version_num = '0001'")
+        tx.exec_driver_sql(f"UPDATE schema_revision SET version_num = '{revision}'")
 
     [fault] = run_checks(tags=["database"], databases=["default"])
 
-    assert (fault.id, "revision 0001" in fault.msg, "mailqctl db upgrade" in fault.hint) == ("mailq.E002", True, True)
+    assert (fault.id, f"revision {revision}" in fault.msg, hint in fault.hint) == ("mailq.E002", True, True)
+
+
+@pytest.mark.parametrize(
+    ("mailq", "command"), [({"DATABASE": "default"}, "db upgrade"), ({"OUTBOX": "default"}, "outbox create")]
+)
+def test_djangos_check_says_how_missing_tables_are_made(databases, mailq, command):
+    """mailq's own, or the outbox's."""
+    empty = databases.create_empty()
+    with override_settings(MAILQ=mailq), django_project.pointed_at(empty):
+        [fault] = run_checks(tags=["database"], databases=["default"])
+    databases.drop(empty)
+
+    assert (fault.id, fault.hint) == ("mailq.E002", f"Run `mailqctl {command}` on that database.")
+
+
+def test_djangos_check_says_how_a_missing_organization_is_made():
+    with override_settings(MAILQ={"ORGANIZATION": "nobody"}):
+        [fault] = run_checks(tags=["database"], databases=["default"])
+
+    assert "nobody" in fault.msg
+    assert "mailqctl organization create" in fault.hint
 
 
 @pytest.mark.parametrize("words", [["mailq_check"], ["mailq_status"], ["mailq_status", "news-11"], ["mailq_pause", "news-11"]])
@@ -110,9 +132,11 @@ def test_a_database_that_is_down_is_one_line(words):
 
 @pytest.mark.parametrize("mailq", [{"DATABASE": "default"}, {"OUTBOX": "default"}])
 def test_djangos_check_names_a_database_that_is_down(mailq):
-    """Where the tables would be, and where an outbox would."""
+    """Where the tables would be, and where an outbox would. No command of mailq's brings it up."""
     with override_settings(MAILQ=mailq), django_project.pointed_at("postgresql://app@127.0.0.1:1/shop"):
         [fault] = run_checks(tags=["database"], databases=["default"])
 
     assert fault.id == "mailq.E002"
     assert fault.msg.startswith("database 'default' is not available: ")
+    assert "database runs" in fault.hint
+    assert "mailqctl" not in fault.hint

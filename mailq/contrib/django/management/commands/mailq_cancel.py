@@ -1,6 +1,6 @@
 """`manage.py mailq_cancel MAILING`."""
 
-from mailq.client import Client, Progress
+from mailq.client import Client
 from mailq.contrib.django.commanding import Steering
 
 
@@ -8,7 +8,4 @@ class Command(Steering):
     """End a mailing for good: what has not begun is skipped."""
 
     help = "End a mailing for good: what has not begun is skipped."
-
-    def steer(self, mailq: Client, mailing: str) -> Progress:
-        """Do it."""
-        return mailq.cancel(mailing)
+    steer = staticmethod(Client.cancel)

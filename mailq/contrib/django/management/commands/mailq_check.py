@@ -21,7 +21,7 @@ class Command(BaseCommand):
             configuration = configured()
         except ImproperlyConfigured as fault:
             raise CommandError(str(fault)) from None
-        if reason := why_not(configuration):
-            raise CommandError(reason)
+        if found := why_not(configuration):
+            raise CommandError(found.said)
         where = configuration.alias or "its own address"
         self.stdout.write(f"mailq takes mail of this project, through {where}. Whether it goes out, `mailqctl doctor` says.")

@@ -1,6 +1,6 @@
 """`manage.py mailq_pause MAILING`."""
 
-from mailq.client import Client, Progress
+from mailq.client import Client
 from mailq.contrib.django.commanding import Steering
 
 
@@ -8,7 +8,4 @@ class Command(Steering):
     """Stop sending a mailing for now."""
 
     help = "Stop sending a mailing for now."
-
-    def steer(self, mailq: Client, mailing: str) -> Progress:
-        """Do it."""
-        return mailq.pause(mailing)
+    steer = staticmethod(Client.pause)

@@ -1,6 +1,6 @@
 """`manage.py mailq_resume MAILING`."""
 
-from mailq.client import Client, Progress
+from mailq.client import Client
 from mailq.contrib.django.commanding import Steering
 
 
@@ -8,7 +8,4 @@ class Command(Steering):
     """Go on with a paused mailing."""
 
     help = "Go on with a paused mailing."
-
-    def steer(self, mailq: Client, mailing: str) -> Progress:
-        """Do it."""
-        return mailq.resume(mailing)
+    steer = staticmethod(Client.resume)
