@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Row, select, update
 from mailq.core.batch import Claim, Owner, State, Tally
 from mailq.core.mailing import State as MailingState
 from mailq.errors import BooksForgotten, LeaseLost
-from mailq.store.database import db_now
+from mailq.store.database import db_now_once
 from mailq.store.prepared import Prepared
 from mailq.store.tables import batch
 
@@ -195,7 +195,7 @@ def release(
 
 def wake_due(tx: Connection, *, now: datetime | None = None) -> int:
     """Make waiting batches ready whose time has come; how many. Those that somebody has locked are left to the next call."""
-    moment = db_now(now)
+    moment = db_now_once(now)
     due = select(batch.c.id).where(batch.c.state == State.WAITING, batch.c.due_at <= moment)
     statement = (
         update(batch)

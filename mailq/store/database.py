@@ -198,6 +198,13 @@ def db_now(now: datetime | None = None) -> ColumnElement[datetime]:
     return literal(now) if now is not None else func.clock_timestamp()
 
 
+def db_now_once(now: datetime | None = None) -> ColumnElement[datetime]:
+    """The same for a statement that waits for no lock: its beginning, which does not change from row to row, so that an index is
+    searched by it.
+    """
+    return literal(now) if now is not None else func.statement_timestamp()
+
+
 def moment(tx: Connection) -> datetime:
     """What the database's clock says."""
     said: datetime = tx.execute(select(func.clock_timestamp())).scalar_one()

@@ -1,18 +1,23 @@
 """Mailings whose hour has come: to start, or to expire."""
 
-from sqlalchemy import ColumnElement, Connection, func, select, update
+from sqlalchemy import ColumnElement, Connection, func, select, text, update
 
-from mailq.core.batch import State as BatchState
 from mailq.core.mailing import State
-from mailq.store.database import db_now
-from mailq.store.tables import batch, mailing
+from mailq.store.database import db_now, db_now_once
+from mailq.store.mailings_with import THEIRS, mailings_with
+from mailq.store.tables import mailing
 
 _UNFINISHED = [State.SCHEDULED, State.RUNNING, State.PAUSED]
+_WITH_BATCHES_TO_END = text(f"""
+{mailings_with("state IN ('ready', 'leased', 'waiting')")}
+SELECT mailing.id, mailing.state FROM found {THEIRS}
+ WHERE mailing.state IN ('cancelled', 'expired')
+""")  # noqa: S608 - made of our own words
 
 
 def start_due(tx: Connection) -> list[int]:
     """Run the scheduled mailings whose time has come; their ids. Those that somebody has locked are left to the next call."""
-    due = _unlocked(mailing.c.state == State.SCHEDULED, mailing.c.scheduled_at <= db_now())
+    due = _unlocked(mailing.c.state == State.SCHEDULED, mailing.c.scheduled_at <= db_now_once())
     started = update(mailing).where(due).values(state=State.RUNNING, started_at=db_now()).returning(mailing.c.id)
     return list(tx.execute(started).scalars())
 
@@ -21,17 +26,14 @@ def expire_due(tx: Connection) -> list[int]:
     """Mark the mailings that are past their time; their batches are ended by their holders, or by upkeep. Those that somebody has
     locked are left to the next call.
     """
-    past = _unlocked(mailing.c.state.in_(_UNFINISHED), mailing.c.expires_at <= db_now())
+    past = _unlocked(mailing.c.state.in_(_UNFINISHED), mailing.c.expires_at <= db_now_once())
     expired = update(mailing).where(past).values(state=State.EXPIRED, finished_at=func.now()).returning(mailing.c.id)
     return list(tx.execute(expired).scalars())
 
 
 def with_batches_to_end(tx: Connection) -> list[tuple[int, State]]:
-    """Mailings that were cancelled or have expired and still have batches that nobody holds, with their state."""
-    lying = select(batch.c.mailing_id).where(batch.c.state.in_([BatchState.READY, BatchState.WAITING])).distinct().subquery()
-    statement = select(mailing.c.id, mailing.c.state).join(lying, lying.c.mailing_id == mailing.c.id)
-    ended = statement.where(mailing.c.state.in_([State.CANCELLED, State.EXPIRED]))
-    return [(row.id, State(row.state)) for row in tx.execute(ended)]
+    """Mailings that were cancelled or have expired and still have batches to be ended, by us or by their holders; with their state."""
+    return [(row.id, State(row.state)) for row in tx.execute(_WITH_BATCHES_TO_END)]
 
 
 def _unlocked(*those: ColumnElement[bool]) -> ColumnElement[bool]:

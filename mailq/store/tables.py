@@ -136,7 +136,8 @@ mailing = Table(
     Index(None, "state", postgresql_where=text("state IN ('scheduled', 'running', 'paused')")),
     Index(None, "scheduled_at", postgresql_where=text("state = 'scheduled'")),
     Index(None, "expires_at", postgresql_where=text("state IN ('scheduled', 'running', 'paused') AND expires_at IS NOT NULL")),
-    Index(None, "open_until", postgresql_where=text("state IN ('running', 'paused')")),
+    Index(None, "open_until", postgresql_where=text("state IN ('running', 'paused') AND open_until IS NOT NULL")),
+    Index("mailing_standing_idx", "id", postgresql_where=text("state IN ('running', 'paused') AND open_until IS NULL")),
     Index(None, "key", postgresql_where=text("key IS NOT NULL")),
     Index("mailing_public_id_prefix_idx", "public_id", postgresql_ops={"public_id": "text_pattern_ops"}),
 )

@@ -14,10 +14,11 @@ _INBOX = (
     "fillfactor = 70, autovacuum_vacuum_scale_factor = 0.05, autovacuum_vacuum_threshold = 1000, autovacuum_vacuum_cost_delay = 0"
 )
 # What the upkeep looks for at every tick, however many mailings stand.
-_DUE = {
-    "scheduled_at": "state = 'scheduled'",
-    "expires_at": "state IN ('scheduled', 'running', 'paused') AND expires_at IS NOT NULL",
-    "open_until": "state IN ('running', 'paused')",
+_LOOKED_FOR = {
+    "scheduled_at": ("scheduled_at", "state = 'scheduled'"),
+    "expires_at": ("expires_at", "state IN ('scheduled', 'running', 'paused') AND expires_at IS NOT NULL"),
+    "open_until": ("open_until", "state IN ('running', 'paused') AND open_until IS NOT NULL"),
+    "standing": ("id", "state IN ('running', 'paused') AND open_until IS NULL"),
 }
 
 
@@ -162,8 +163,8 @@ def upgrade() -> None:
         unique=False,
         postgresql_where=sa.text("state = 'loading' AND loaded_at IS NOT NULL"),
     )
-    for column, where in _DUE.items():
-        op.create_index(f"mailing_{column}_idx", "mailing", [column], unique=False, postgresql_where=sa.text(where))
+    for name, (column, where) in _LOOKED_FOR.items():
+        op.create_index(f"mailing_{name}_idx", "mailing", [column], unique=False, postgresql_where=sa.text(where))
     op.create_unique_constraint(
         "mailing_organization_id_stream_open_until_key", "mailing", ["organization_id", "stream", "open_until"]
     )
@@ -174,7 +175,7 @@ def upgrade() -> None:
 def downgrade() -> None:
     op.drop_constraint("mailing_stream_check", "mailing")
     op.drop_constraint("mailing_organization_id_stream_open_until_key", "mailing")
-    for name in ("loaded", *_DUE):
+    for name in ("loaded", *_LOOKED_FOR):
         op.drop_index(f"mailing_{name}_idx", table_name="mailing")
     op.drop_column("batch", "ready_at")
     for name in ("resent_at", "open_until", "stream", "repeats", "loaded_at"):
