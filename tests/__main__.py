@@ -3,6 +3,7 @@
 Without paths everything runs but what is marked `slow`, in two processes side by side; `--all` runs that too. `-n0` runs all in one.
 """
 
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,6 +16,8 @@ TIERS = ("unit", "architecture", "model", "contract", "scenarios", "integration"
 FAST_TIERS = ("unit", "architecture", "model")
 # Scenarios mostly wait. A file stays with one process, which has a PostgreSQL and a Redis of its own.
 SIDE_BY_SIDE = ("-n2", "--dist=loadfile", "--no-loadscope-reorder")
+# Hundreds of processes import the same modules, and to rewrite the asserts of all tests takes ten seconds.
+COMPILED = HERE.parent / ".venv" / "compiled"
 
 
 def arguments(given: Sequence[str]) -> list[str]:
@@ -36,5 +39,13 @@ def _is_fast(path: str) -> bool:
     return any(where.is_relative_to(HERE / tier) for tier in FAST_TIERS)
 
 
+def keep_what_is_compiled() -> None:
+    """Away from the sources, for this process and those it starts; also for who wants no bytecode there."""
+    os.environ["PYTHONPYCACHEPREFIX"] = sys.pycache_prefix = str(COMPILED)
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    sys.dont_write_bytecode = False
+
+
 if __name__ == "__main__":
+    keep_what_is_compiled()
     sys.exit(pytest.main(arguments(sys.argv[1:])))
