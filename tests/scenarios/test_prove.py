@@ -1,4 +1,4 @@
-"""`./run prove`, short: some twenty faults on a real stack; and a proof that finds what must not be."""
+"""`./run prove`, short: eight faults on a real stack, twenty in the slow run; and a proof that finds what must not be."""
 
 import json
 import os
@@ -66,26 +66,28 @@ def left_behind(home: Path) -> list[str]:
 
 
 @pytest.mark.timeout(420)
-def test_twenty_faults_lose_nobody_and_double_nobody(prove: Start, home: Path, tmp_path: Path) -> None:
-    """Every kind that this machine can do at least once."""
+@pytest.mark.parametrize("faults", [8, pytest.param(20, marks=pytest.mark.slow)])
+def test_faults_lose_nobody_and_double_nobody(prove: Start, home: Path, tmp_path: Path, faults: int) -> None:
+    """The longer one has every kind that this machine can do at least once."""
     document = tmp_path / "proof.json"
 
-    process = prove("--faults", "20", "--gap", "1.2", "--json", str(document))
+    process = prove("--faults", str(faults), "--gap", "1.2", "--json", str(document))
     out, err = process.communicate(timeout=400)
 
     shown: dict[str, Any] = json.loads(document.read_text())
     assert process.returncode == 0, out + err
     assert list(shown) == KEYS
-    assert (shown["faults"], shown["seed"]) == (20, int(SEED))
+    assert (shown["faults"], shown["seed"]) == (faults, int(SEED))
     assert (shown["lost"], shown["doubled"], shown["unbalanced"], shown["doubt_over_bound"]) == (0, 0, 0, 0)
-    assert shown["mails"] > 500
-    assert sum(kind["faults"] for kind in shown["by_kind"].values()) == 20
-    assert {*shown["by_kind"]} | {*re.findall(r"^without (\S+):", err, re.MULTILINE)} == known_kinds()
+    assert shown["mails"] > 25 * faults
+    assert sum(kind["faults"] for kind in shown["by_kind"].values()) == faults
+    done = {*shown["by_kind"]} | {*re.findall(r"^without (\S+):", err, re.MULTILINE)}
+    assert done == known_kinds() if faults >= len(known_kinds()) else done < known_kinds()
     assert left_behind(home) == []
     assert not list(home.glob("prove-*")), "what was good is not kept"
 
 
-@pytest.mark.slow  # test_twenty_faults_… counts the same; what it makes of a difference stands in tests/unit/local/test_proof.py
+@pytest.mark.slow  # test_faults_lose_nobody_… counts the same; what it makes of a difference stands in tests/unit/local/test_proof.py
 @pytest.mark.timeout(240)
 def test_a_doubled_mail_is_found_and_the_run_can_be_repeated(prove: Start, home: Path) -> None:
     """A mail that reached somebody twice, without our books knowing: a line of the sink's list once more."""
