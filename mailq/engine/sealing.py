@@ -6,8 +6,10 @@ Whoever has loaded a mailing from a file seals it himself. Every other producer 
 from sqlalchemy import Connection
 
 from mailq import telemetry
+from mailq.clock import Clock
 from mailq.core.mailing import Lane, State
-from mailq.errors import Conflict, MailqError
+from mailq.engine.later import Later
+from mailq.errors import Conflict, MailqError, Unavailable
 from mailq.store import mailings, recipients, sealing
 from mailq.store.database import Transactions
 from mailq.store.mailings import Mailing
@@ -30,26 +32,35 @@ def seal(database: Transactions, mailing_id: int) -> Mailing:
         return _close(tx, mailing)
 
 
-def seal_complete(database: Transactions) -> frozenset[Lane]:
+def seal_complete(database: Transactions, *, later: Later | None = None) -> frozenset[Lane]:
     """Close the loads that are noted as complete, each in a transaction; the lanes of those that may be sent at once.
 
     What another leader is just closing is left to him. One that cannot be closed keeps no other waiting.
+
+    Args:
+        later: remembers those that cannot be closed, and which are tried again then. One for which the database goes away is not of
+            them.
     """
+    later = later or Later(Clock().monotonic)
     with database.begin() as tx:
         complete = sealing.complete(tx)
-    return frozenset(lane for mailing_id in complete if (lane := _seal_one(database, mailing_id)) is not None)
+    lanes = (_seal_one(database, mailing_id, later) for mailing_id in later.due(complete))
+    return frozenset(lane for lane in lanes if lane is not None)
 
 
-def _seal_one(database: Transactions, mailing_id: int) -> Lane | None:
+def _seal_one(database: Transactions, mailing_id: int, later: Later) -> Lane | None:
     try:
         with database.begin() as tx:
             if not sealing.lock_complete(tx, mailing_id):
                 return None
             sealed = _close(tx, mailings.get(tx, mailing_id))
     except MailqError as error:
+        if not isinstance(error, Unavailable):
+            later.put_off(mailing_id)
         log.warning("mailing.not_sealed", mailing_id=mailing_id, error=str(error))
         return None
     except Exception:  # whatever is wrong with one, the others have their turn
+        later.put_off(mailing_id)
         log.exception("mailing.not_sealed", mailing_id=mailing_id)
         return None
     return sealed.lane if sealed.state is State.RUNNING else None

@@ -1,15 +1,16 @@
 """The recurring work of the leading warden. Every step tolerates two leaders, and finds for itself what there is to do."""
 
-import time
 from collections.abc import Callable
 from datetime import timedelta
 
 from mailq import telemetry
+from mailq.clock import Clock
 from mailq.core.batch import State
 from mailq.core.lease import LeaseTerms
 from mailq.engine import doubts, pruning, sealing
 from mailq.engine.aftermath import SKIP_THE_REST, finish_mailing
 from mailq.engine.dispatcher import Dispatcher
+from mailq.engine.later import Later
 from mailq.engine.mover import Mover
 from mailq.errors import MailqError
 from mailq.store import agenda, batches, endings, partitions, recipients, schedule
@@ -21,8 +22,8 @@ PARTITIONS_AHEAD = 3
 PARTITIONS_EVERY_S = 600
 PRUNE_EVERY_S = 3600
 BATCHES_A_TICK = 200
-COUNT_AGAIN_AFTER_S = 60
 _LEASE = LeaseTerms().ttl
+_monotonic = Clock().monotonic
 
 
 class Upkeep:
@@ -41,13 +42,15 @@ class Upkeep:
         *,
         doubts_wait: timedelta = _LEASE,
         keep_months: int | None = None,
+        monotonic: Callable[[], float] = _monotonic,
     ) -> None:
         self._database = database
         self._dispatcher = dispatcher
         self._mover = Mover(database, dispatcher)
         self._doubts_wait = doubts_wait
         self._keep_months = keep_months
-        self._count_again_at_s: dict[int, float] = {}
+        self._monotonic = monotonic
+        self._not_sealed, self._not_finished = Later(monotonic), Later(monotonic)
         self._partitions_at_s = self._prune_at_s = 0.0
 
     def tick(self) -> None:
@@ -88,7 +91,7 @@ class Upkeep:
             log.exception("upkeep.step_failed", step=step.__name__)
 
     def _make_partitions(self) -> None:
-        now = time.monotonic()
+        now = self._monotonic()
         if now < self._partitions_at_s:
             return
         with self._database.begin() as tx:
@@ -98,7 +101,7 @@ class Upkeep:
             log.info("upkeep.partitions_made", partitions=made)
 
     def _prune(self) -> None:
-        now = time.monotonic()
+        now = self._monotonic()
         if self._keep_months is None or now < self._prune_at_s:
             return
         # Also what fails is tried again in an hour only: all sending waits while a drop waits for a long reader.
@@ -110,7 +113,7 @@ class Upkeep:
         self._mover.move()
 
     def _seal_complete(self) -> None:
-        sealing.seal_complete(self._database)
+        sealing.seal_complete(self._database, later=self._not_sealed)
 
     def _start_scheduled(self) -> None:
         with self._database.begin() as tx:
@@ -137,10 +140,7 @@ class Upkeep:
     def _finish_overlooked(self) -> None:
         with self._database.begin() as tx:
             found = endings.overlooked(tx)
-        now = time.monotonic()
-        for mailing_id in found:
+        for mailing_id in self._not_finished.due(found):
             # One whose books differ is counted again, but not at every tick: it may be large.
-            if now >= self._count_again_at_s.get(mailing_id, 0) and not finish_mailing(
-                self._database, mailing_id, State.FINISHED
-            ):
-                self._count_again_at_s[mailing_id] = now + COUNT_AGAIN_AFTER_S
+            if not finish_mailing(self._database, mailing_id, State.FINISHED):
+                self._not_finished.put_off(mailing_id)

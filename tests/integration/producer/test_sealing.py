@@ -9,8 +9,8 @@ from mailq.engine import producer, sealing, steering
 from mailq.engine.dispatcher import Dispatcher
 from mailq.engine.intake import open_source
 from mailq.engine.upkeep import Upkeep
-from mailq.errors import BooksDiffer, Conflict
-from mailq.store import mailings, recipients, suppressions
+from mailq.errors import Conflict
+from mailq.store import mailings, suppressions
 from tests.support.mailings import make_mailing, recount
 from tests.support.workers import QuietDoorbell
 
@@ -105,19 +105,65 @@ def test_what_another_leader_is_just_sealing_is_left_to_him(database):
     assert summary(database, made)[0] is State.RUNNING
 
 
-def test_one_that_cannot_be_sealed_keeps_no_other_waiting(database, monkeypatch, caplog):
-    made, other = complete(database, ["a@x.example"]), complete(database, ["a@x.example"])
-    finish = recipients.finish_empty_batches
+BREAKAGE = "ALTER TABLE batch ADD CONSTRAINT breakage CHECK (mailing_id <> {} OR num_skipped = 0) NOT VALID"
 
-    def failing(tx, mailing_id):
-        if mailing_id == made.id:
-            raise BooksDiffer("on purpose")
-        return finish(tx, mailing_id)
 
-    monkeypatch.setattr(recipients, "finish_empty_batches", failing)
+@pytest.fixture
+def unsealable(database):
+    """A mailing that no leader can seal, until `mend` is called."""
+    with database.begin() as tx:
+        suppressions.add(tx, ORGANIZATION, "gone@x.example", Reason.BOUNCED)
+    made = complete(database, ["gone@x.example", "a@x.example"])
+    with database.begin() as tx:
+        tx.execute(text(BREAKAGE.format(made.id)))
+    return made
+
+
+def mend(database):
+    with database.begin() as tx:
+        tx.execute(text("ALTER TABLE batch DROP CONSTRAINT breakage"))
+
+
+def test_one_that_cannot_be_sealed_keeps_no_other_waiting(database, unsealable, caplog):
+    other = complete(database, ["a@x.example"])
     sealing.seal_complete(database)
-    assert (summary(database, made)[0], summary(database, other)[0]) == (State.LOADING, State.RUNNING)
+    assert (summary(database, unsealable)[0], summary(database, other)[0]) == (State.LOADING, State.RUNNING)
     assert "mailing.not_sealed" in caplog.text
+
+
+def test_one_that_cannot_be_sealed_is_tried_again_in_a_minute(database, doorbell, unsealable, caplog):
+    """And not at every tick: it may be large, and the log would tell of nothing else."""
+    now_s = [1000.0]
+    leader = Upkeep(database, Dispatcher(database, doorbell), monotonic=lambda: now_s[0])
+    for _ in range(3):
+        leader.tick()
+    assert caplog.text.count("mailing.not_sealed") == 1
+    mend(database)
+    now_s[0] += 59
+    leader.tick()
+    assert summary(database, unsealable)[0] is State.LOADING
+    now_s[0] += 1
+    leader.tick()
+    assert summary(database, unsealable)[0] is State.RUNNING
+
+
+DEATH = """
+CREATE FUNCTION die() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM pg_terminate_backend(pg_backend_pid()); RETURN NEW; END';
+CREATE TRIGGER death BEFORE UPDATE ON mailing FOR EACH ROW EXECUTE FUNCTION die();
+"""
+
+
+def test_one_for_which_the_database_went_away_is_tried_again_at_once(database, doorbell, caplog):
+    made = complete(database, ["a@x.example"])
+    leader = Upkeep(database, Dispatcher(database, doorbell), monotonic=lambda: 1000.0)
+    with database.begin() as tx:
+        tx.execute(text(DEATH))
+    leader.tick()
+    assert "mailing.not_sealed" in caplog.text
+    with database.begin() as tx:
+        tx.execute(text("DROP TRIGGER death ON mailing"))
+    leader.tick()
+    assert summary(database, made)[0] is State.RUNNING
 
 
 def test_one_that_the_leader_has_sealed_meanwhile_is_as_good_to_whoever_would_seal_it(database):

@@ -4,7 +4,8 @@ import pytest
 from sqlalchemy import text
 
 from mailq.core.mailing import State
-from mailq.engine import messages
+from mailq.engine import messages, streams
+from mailq.engine import mover as movers
 from mailq.engine.dispatcher import Dispatcher
 from mailq.engine.mover import Mover
 from mailq.store.waking import Ear, wake
@@ -95,6 +96,33 @@ def test_a_mailing_that_is_complete_is_left_to_the_upkeep_which_is_told(database
     with database.begin() as tx:
         assert tx.execute(text("SELECT state FROM mailing WHERE id = :id"), {"id": made.id}).scalar_one() == "loading"
     assert waiting(database) == 0
+
+
+def test_a_mailing_that_stays_unsealed_is_told_about_once_a_minute(database, doorbell):
+    """It may never be sealed: then it costs no tick of the upkeep for every message that is committed."""
+    now_s = [1000.0]
+    mover = Mover(database, Dispatcher(database, doorbell), monotonic=lambda: now_s[0])
+    with database.begin() as tx:
+        make_mailing(tx, state=State.LOADING)
+        tx.execute(text("UPDATE mailing SET loaded_at = now()"))
+    told = []
+    for _ in range(3):
+        send(database)
+        told.append(mover.heed())
+    now_s[0] += 60
+    send(database)
+    assert [*told, mover.heed()] == [True, False, False, True]
+
+
+def test_more_than_is_moved_at_once_is_told_to_the_upkeep(database, doorbell, monkeypatch):
+    monkeypatch.setattr(streams, "MESSAGES_A_STEP", 1)
+    monkeypatch.setattr(movers, "_MOST_STEPS", 2)
+    mover = Mover(database, Dispatcher(database, doorbell))
+    for _ in range(3):
+        send(database)
+    assert (mover.heed(), waiting(database)) == (True, 1)
+    send(database)
+    assert (mover.heed(), waiting(database)) == (False, 0)
 
 
 def test_news_about_something_else_is_the_upkeeps(database, strand, leader):
