@@ -150,6 +150,7 @@ subscriber = Table(
     Column("updated_at", Moment, nullable=False, server_default=func.clock_timestamp()),
     UniqueConstraint("organization_id", "customer_key"),
     one_of("status", Status),
+    Index("subscriber_address_idx", "organization_id", text("lower(address)")),
 )
 
 recipient_list = Table(
@@ -179,7 +180,7 @@ recipient_list_member = Table(
     Index(
         "recipient_list_member_address_key",
         "recipient_list_id",
-        "address",
+        text("lower(address)"),
         unique=True,
         postgresql_where=text("address IS NOT NULL"),
     ),

@@ -95,6 +95,9 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name="subscriber_pkey"),
         sa.UniqueConstraint("organization_id", "customer_key", name="subscriber_organization_id_customer_key_key"),
     )
+    op.create_index(
+        "subscriber_address_idx", "subscriber", ["organization_id", sa.literal_column("lower(address)")], unique=False
+    )
     op.create_table(
         "call",
         sa.Column("id", sa.BigInteger(), sa.Identity(always=True), nullable=False, comment="in the order of receipt"),
@@ -177,7 +180,7 @@ def upgrade() -> None:
     op.create_index(
         "recipient_list_member_address_key",
         "recipient_list_member",
-        ["recipient_list_id", "address"],
+        ["recipient_list_id", sa.literal_column("lower(address)")],
         unique=True,
         postgresql_where=sa.text("address IS NOT NULL"),
     )
