@@ -121,7 +121,8 @@ def upkeep(settings: Settings, database: Database) -> Upkeep:
     """The leading warden's work, for one thread."""
     kept = KeptConnection(database)
     keep = settings.retention.months
-    return Upkeep(kept, dispatcher(settings, kept), doubts_wait=settings.lease.ttl, keep_months=keep)
+    rings = dispatcher(settings, kept)
+    return Upkeep(kept, rings, doubts_wait=settings.lease.ttl, keep_months=keep, part_gap=settings.calls.part_gap)
 
 
 def mover(settings: Settings, database: Database) -> Mover:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from mailq import telemetry
 from mailq.errors import MailqError
+from mailq.store.waking import News
 
 if TYPE_CHECKING:
     from mailq.engine.mover import Mover
@@ -23,24 +24,33 @@ CALM_AFTER_S = 0.2
 """After so long without news the next one is a first one."""
 LOOK_EVERY_S = 1.0
 """How often to ask whether this warden leads."""
+_OF_MAIL = frozenset({News.MAIL, News.ALL})
 
 
 class Listening:
-    """Listens while its warden leads. What nobody has heard, the upkeep finds at its next tick."""
+    """Listens while its warden leads, for all of its strands. What nobody has heard, the upkeep finds at its next tick."""
 
     def __init__(
-        self, ear: "Ear", make_mover: "Callable[[], Mover]", *, leads: Callable[[], bool], tick: Callable[[], None]
+        self,
+        ear: "Ear",
+        make_mover: "Callable[[], Mover]",
+        *,
+        leads: Callable[[], bool],
+        tick: Callable[[], None],
+        tell: Callable[[frozenset[News]], None] = lambda _: None,
     ) -> None:
         """What listens.
 
         Args:
             make_mover: called by the thread, when the database answers for the first time.
             tick: has the upkeep look now.
+            tell: passes on what the other strands are to hear; takes no time.
         """
         self._ear = ear
         self._make_mover = make_mover
         self._leads = leads
         self._tick = tick
+        self._tell = tell
         self._heeded_at_s = float("-inf")
         self._thread = threading.Thread(target=self._run, name="listening", daemon=True)
 
@@ -57,13 +67,19 @@ class Listening:
         if not self._leads():
             self._ear.close()
             time.sleep(LOOK_EVERY_S)
-        elif self._ear.hears(LOOK_EVERY_S):
-            calm = time.monotonic() - self._heeded_at_s > CALM_AFTER_S
-            time.sleep(LINGER_S if calm else BUSY_LINGER_S)
-            self._ear.hears(0)
-            if self._mover.heed():
-                self._tick()
-            self._heeded_at_s = time.monotonic()
+        elif news := self._ear.hears(LOOK_EVERY_S):
+            self._tell(news)
+            if news & _OF_MAIL:
+                self._heed(news)
+
+    def _heed(self, news: frozenset[News]) -> None:
+        calm = time.monotonic() - self._heeded_at_s > CALM_AFTER_S
+        time.sleep(LINGER_S if calm else BUSY_LINGER_S)
+        more = self._ear.hears(0)
+        self._tell(more)
+        if self._mover.heed() or News.ALL in news | more:
+            self._tick()
+        self._heeded_at_s = time.monotonic()
 
     @cached_property
     def _mover(self) -> "Mover":

@@ -6,7 +6,7 @@ from mailq.clock import Clock
 from mailq.engine.dispatcher import Dispatcher
 from mailq.engine.later import Later
 from mailq.engine.streams import move
-from mailq.store import sealing
+from mailq.store import maintenance, sealing
 from mailq.store.database import Transactions
 from mailq.store.inbox import Name
 
@@ -28,7 +28,7 @@ class Mover:
         What takes long is left to the upkeep: a password reset does not wait for a million addresses to be compared.
         """
         num, more = self._move()
-        return self._loads_to_tell() or more or not num
+        return self._loads_to_tell() or more or (not num and not self._is_held())
 
     def move(self) -> int:
         """Move what waits and ring; how many messages. What comes meanwhile is left to the next call, with all that comes with it."""
@@ -45,6 +45,11 @@ class Mover:
             if not moved.more:
                 return num, False
         return num, True
+
+    def _is_held(self) -> bool:
+        # In maintenance it is nothing else, but messages that are not moved: they cost no tick each.
+        with self._database.begin() as tx:
+            return maintenance.standing(tx) is not None
 
     def _loads_to_tell(self) -> bool:
         # Told once: one that cannot be sealed is still there at the next wake-up, and the upkeep comes by at its own pace as well.

@@ -14,6 +14,7 @@ from mailq.engine.later import Later
 from mailq.engine.mover import Mover
 from mailq.errors import MailqError
 from mailq.store import agenda, batches, endings, partitions, recipients, schedule
+from mailq.store.agenda import Agenda
 from mailq.store.database import Transactions
 
 log = telemetry.logger(__name__)
@@ -22,6 +23,7 @@ PARTITIONS_AHEAD = 3
 PARTITIONS_EVERY_S = 600
 PRUNE_EVERY_S = 3600
 BATCHES_A_TICK = 200
+PART_GAP = timedelta(minutes=5)
 _LEASE = LeaseTerms().ttl
 _monotonic = Clock().monotonic
 
@@ -33,6 +35,7 @@ class Upkeep:
         doubts_wait: how old a doubt is before its mailing's policy settles it: a lease, so that evidence comes first, and
             nobody sends any more who might have.
         keep_months: whole months that are kept beside the present one; None keeps all.
+        part_gap: how long a conversation waits for its next part.
     """
 
     def __init__(
@@ -42,6 +45,7 @@ class Upkeep:
         *,
         doubts_wait: timedelta = _LEASE,
         keep_months: int | None = None,
+        part_gap: timedelta = PART_GAP,
         monotonic: Callable[[], float] = _monotonic,
     ) -> None:
         self._database = database
@@ -49,17 +53,22 @@ class Upkeep:
         self._mover = Mover(database, dispatcher)
         self._doubts_wait = doubts_wait
         self._keep_months = keep_months
+        self._part_gap = part_gap
         self._monotonic = monotonic
         self._not_sealed, self._not_finished = Later(monotonic), Later(monotonic)
         self._partitions_at_s = self._prune_at_s = 0.0
 
-    def tick(self) -> None:
-        """Do every step once; a step that fails is logged and leaves the others their turn."""
+    def tick(self) -> Agenda:
+        """Do every step once; a step that fails is logged and leaves the others their turn. What was found to do, also for others."""
         self._try(self._make_partitions)
         self._try(self._prune)
         self._try(self._dispatcher.heed_a_flush)
-        if not self._has_something_to_do():
-            return
+        found = self._look()
+        if found.upkeep:
+            self._do_every_step()
+        return found
+
+    def _do_every_step(self) -> None:
         # In this order: what a step makes ready is rung for at once.
         for step in (
             self._move_inbox,
@@ -74,13 +83,13 @@ class Upkeep:
         ):
             self._try(step)
 
-    def _has_something_to_do(self) -> bool:
+    def _look(self) -> Agenda:
         try:
             with self._database.begin() as tx:
-                return agenda.holds_anything(tx, ring_again_after=self._dispatcher.policy.ring_again_after)
+                return agenda.look(tx, ring_again_after=self._dispatcher.policy.ring_again_after, part_gap=self._part_gap)
         except Exception as error:  # noqa: BLE001 - each step will say for itself what is wrong
             log.warning("upkeep.cannot_look", error=str(error))
-            return True
+            return Agenda(upkeep=True, calls=True, notifications=True)
 
     def _try(self, step: Callable[[], object]) -> None:
         try:

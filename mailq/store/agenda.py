@@ -1,36 +1,65 @@
-"""Whether there is anything to do for the upkeep: one cheap look, so that a leader with nothing to do asks nothing else."""
+"""What there is to do for the leading warden: one cheap look, so that a leader with nothing to do asks nothing else."""
 
 from datetime import timedelta
+from typing import NamedTuple
 
 from sqlalchemy import Connection, text
 
 from mailq.store.mailings_with import THEIRS, mailings_with
 
+
+class Agenda(NamedTuple):
+    """What a look has found.
+
+    Attributes:
+        upkeep: a step of the upkeep would find something.
+        calls: a call may be run, its time has come, or a conversation waits for a part in vain.
+        notifications: an answer is due.
+    """
+
+    upkeep: bool
+    calls: bool
+    notifications: bool
+
+
 # Each part stops at the first row of a partial index. Where one is not exact it says yes, and the step finds nothing. The time is
 # that of the statement: one that changes from row to row is compared with every row, and searched for in no index.
 # The last part is counted, lest the planner hope for an early row and begin to read all mailings that ever were.
+# In maintenance nothing that is held back is looked for: it would be found at every tick.
 _LOOK = text(f"""
-SELECT EXISTS (SELECT FROM mailing WHERE state = 'scheduled' AND scheduled_at <= statement_timestamp())
-    OR EXISTS (SELECT FROM mailing WHERE state IN ('scheduled', 'running', 'paused') AND expires_at <= statement_timestamp())
-    OR EXISTS (SELECT FROM mailing WHERE state IN ('running', 'paused') AND open_until <= statement_timestamp())
-    OR EXISTS (SELECT FROM batch WHERE state = 'waiting' AND due_at <= statement_timestamp())
-    OR EXISTS (SELECT FROM mailing WHERE state = 'loading' AND loaded_at IS NOT NULL)
+SELECT awake AND (
+       EXISTS (SELECT FROM mailing WHERE state = 'scheduled' AND scheduled_at <= statement_timestamp())
     OR EXISTS (SELECT FROM inbox WHERE mailing_id IS NULL)
     OR EXISTS ({mailings_with("state = 'ready'")}
                SELECT FROM found {THEIRS}
                 WHERE mailing.state = 'running'
                   AND EXISTS (SELECT FROM batch WHERE batch.mailing_id = mailing.id AND batch.state = 'ready'
                                  AND (rung_at IS NULL OR rung_at <= statement_timestamp() - CAST(:ring_again_after AS interval))
-                              OFFSET 0))
+                              OFFSET 0)))
+    OR EXISTS (SELECT FROM mailing WHERE state IN ('scheduled', 'running', 'paused') AND expires_at <= statement_timestamp())
+    OR EXISTS (SELECT FROM mailing WHERE state IN ('running', 'paused') AND open_until <= statement_timestamp())
+    OR EXISTS (SELECT FROM batch WHERE state = 'waiting' AND due_at <= statement_timestamp())
+    OR EXISTS (SELECT FROM mailing WHERE state = 'loading' AND loaded_at IS NOT NULL)
     OR EXISTS ({mailings_with("state IN ('ready', 'leased', 'waiting')")}
                SELECT FROM found {THEIRS} WHERE mailing.state IN ('cancelled', 'expired'))
     OR EXISTS ({mailings_with("num_in_doubt > 0")}
                SELECT FROM found {THEIRS} WHERE mailing.doubt_policy <> 'hold')
     OR (SELECT count(*) FROM mailing WHERE state IN ('running', 'paused') AND open_until IS NULL
-           AND NOT EXISTS (SELECT FROM batch WHERE batch.mailing_id = mailing.id AND batch.state IN ('ready', 'leased', 'waiting'))) > 0
+           AND NOT EXISTS (SELECT FROM batch WHERE batch.mailing_id = mailing.id AND batch.state IN ('ready', 'leased', 'waiting'))) > 0,
+       awake AND (
+       EXISTS (SELECT FROM call WHERE state = 'ready')
+    OR EXISTS (SELECT FROM call WHERE state = 'scheduled' AND scheduled_at <= statement_timestamp())
+    OR EXISTS (SELECT FROM conversation WHERE state = 'receiving'
+                  AND last_part_at <= statement_timestamp() - CAST(:part_gap AS interval))),
+       awake AND EXISTS (SELECT FROM notification WHERE state = 'pending' AND due_at <= statement_timestamp())
+  FROM (SELECT maintenance_since IS NULL AS awake FROM installation) AS standing
 """)  # noqa: S608 - made of our own words
 
 
-def holds_anything(tx: Connection, *, ring_again_after: timedelta) -> bool:
-    """Whether a step of the upkeep would find something."""
-    return bool(tx.execute(_LOOK, {"ring_again_after": ring_again_after}).scalar_one())
+def look(tx: Connection, *, ring_again_after: timedelta, part_gap: timedelta) -> Agenda:
+    """What a leader would find.
+
+    Args:
+        part_gap: how long a conversation waits for its next part.
+    """
+    return Agenda._make(tx.execute(_LOOK, {"ring_again_after": ring_again_after, "part_gap": part_gap}).one())

@@ -42,7 +42,7 @@ _MAY_CLAIM = Prepared(
     "mailq_may_claim",
     "bigint, bigint, timestamptz",
     """
-SELECT beat, (SELECT behind_since FROM installation) FROM server
+SELECT beat, (SELECT coalesce(behind_since, maintenance_since) FROM installation) FROM server
  WHERE id = $1 AND incarnation = $2 AND state = 'alive' AND lease_until > coalesce($3, clock_timestamp())
    FOR SHARE OF server
 """,
@@ -59,7 +59,7 @@ def claim(
     now: datetime | None = None,
 ) -> Claim | None:
     """Take a ready batch for one pass; None if it is not ready, its mailing does not run, the owner's lease has run out, or
-    nothing is sent because the database has forgotten.
+    nothing is sent because the database has forgotten or there is maintenance.
 
     Every pass is a claim of its own with a fence of its own: what an earlier owner still writes is refused.
 
@@ -81,8 +81,8 @@ def _may_claim(tx: Connection, owner: Owner, now: datetime | None) -> bool:
     row: Any = _MAY_CLAIM.execute(tx, owner.server_id, owner.incarnation, now).one_or_none()
     if row is None:
         return False
-    beat, behind_since = row
-    if behind_since is not None:
+    beat, held_since = row
+    if held_since is not None:
         return False
     if beat < owner.beat:
         raise BooksForgotten(f"{owner.process} knows of renewal {owner.beat} of its server, the database of {beat} alone")
@@ -98,14 +98,15 @@ UPDATE batch
        num_skipped = num_skipped + $8, num_deferred = num_deferred + $9, num_in_doubt = num_in_doubt + $10,
        progressed_at = now()
  WHERE id = $1 AND owner = $2 AND fence = $3 AND (state = 'leased') IS TRUE AND ledger_no = $4
-RETURNING (SELECT CASE WHEN behind_since IS NULL THEN mailing.state ELSE 'paused' END
+RETURNING (SELECT CASE WHEN coalesce(behind_since, maintenance_since) IS NULL THEN mailing.state ELSE 'paused' END
              FROM mailing, installation WHERE mailing.id = batch.mailing_id)
 """,
 )
 
 
 def advance(tx: Connection, held: Claim, *, ledger_no: int, watermark: int, tally: Tally) -> MailingState:
-    """Move the watermark and the counters in one step, and learn how the mailing stands: paused while the database has forgotten.
+    """Move the watermark and the counters in one step, and learn how the mailing stands: paused while nothing is sent at all,
+    because the database has forgotten or there is maintenance.
 
     First statement of a window transaction: it locks the row against a reclaimer, and stops a stale owner before it
     touches a delivery. `ledger_no` is the number this owner read or wrote last.

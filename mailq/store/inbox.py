@@ -9,6 +9,7 @@ from sqlalchemy import Connection, Row, delete, select, text
 
 from mailq.core.mailing import Lane
 from mailq.core.suppression import stopping
+from mailq.store import maintenance
 from mailq.store.address_keys import key_of
 from mailq.store.tables import inbox
 
@@ -143,14 +144,14 @@ SELECT id, organization_id, stream, lane, doubt_policy, size_bytes,
          WHERE suppression.organization_id = inbox.organization_id
            AND suppression.address = {key_of("inbox.address")} AND ({_stopping()}))
   FROM inbox
- WHERE mailing_id IS NULL
+ WHERE mailing_id IS NULL AND {maintenance.NONE}
    AND (organization_id, stream) NOT IN (SELECT * FROM unnest(CAST(:organization_ids AS bigint[]), CAST(:digests AS text[])))
  ORDER BY id LIMIT :limit FOR UPDATE SKIP LOCKED
 """)  # noqa: S608 - made of our own words
 
 
 def take(tx: Connection, *, limit: int, without: Collection[Name] = ()) -> list[Waiting]:
-    """Lock the first messages that have no place yet, but for those that somebody else has locked.
+    """Lock the first messages that have no place yet, but for those that somebody else has locked. In maintenance none.
 
     Args:
         without: streams whose messages are left where they are.

@@ -8,6 +8,7 @@ from sqlalchemy import Connection, Row, update
 
 from mailq.core.batch import State
 from mailq.core.mailing import Lane
+from mailq.store import maintenance
 from mailq.store.mailings_with import THEIRS, mailings_with
 from mailq.store.prepared import Prepared
 from mailq.store.tables import batch
@@ -47,7 +48,7 @@ UPDATE batch SET rung_at = clock_timestamp()
                 WHERE mailing_id = mailing.id AND state = 'ready'
                   AND (rung_at IS NULL OR rung_at <= statement_timestamp() - $3)
                 ORDER BY number LIMIT $2) AS next
-         WHERE mailing.state = 'running' AND mailing.lane = $1
+         WHERE mailing.state = 'running' AND mailing.lane = $1 AND {maintenance.NONE}
          ORDER BY next.place, mailing.id
          LIMIT $2) AS chosen
  CROSS JOIN LATERAL (
@@ -59,7 +60,7 @@ RETURNING batch.id, batch.number, chosen.num_batches, chosen.name
 
 
 def choose(tx: Connection, lane: Lane, *, room: int, ring_again_after: timedelta) -> list[Row[Any]]:
-    """Mark up to `room` batches of a lane as rung now; their (id, number, num_batches, name)."""
+    """Mark up to `room` batches of a lane as rung now; their (id, number, num_batches, name). In maintenance none."""
     if room <= 0:
         return []
     return list(_RING.execute(tx, lane.value, room, ring_again_after))

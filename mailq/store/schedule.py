@@ -1,8 +1,9 @@
 """Mailings whose hour has come: to start, or to expire."""
 
-from sqlalchemy import ColumnElement, Connection, func, select, text, update
+from sqlalchemy import Boolean, ColumnElement, Connection, func, literal_column, select, text, update
 
 from mailq.core.mailing import State
+from mailq.store import maintenance
 from mailq.store.database import db_now, db_now_once
 from mailq.store.mailings_with import THEIRS, mailings_with
 from mailq.store.tables import mailing
@@ -16,8 +17,12 @@ SELECT mailing.id, mailing.state FROM found {THEIRS}
 
 
 def start_due(tx: Connection) -> list[int]:
-    """Run the scheduled mailings whose time has come; their ids. Those that somebody has locked are left to the next call."""
-    due = _unlocked(mailing.c.state == State.SCHEDULED, mailing.c.scheduled_at <= db_now_once())
+    """Run the scheduled mailings whose time has come; their ids. In maintenance none. Those that somebody has locked are left to the
+    next call.
+    """
+    due = _unlocked(
+        mailing.c.state == State.SCHEDULED, mailing.c.scheduled_at <= db_now_once(), literal_column(maintenance.NONE, Boolean)
+    )
     started = update(mailing).where(due).values(state=State.RUNNING, started_at=db_now()).returning(mailing.c.id)
     return list(tx.execute(started).scalars())
 

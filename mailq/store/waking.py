@@ -1,6 +1,7 @@
 """How a producer's commit wakes the leading warden: PostgreSQL tells whoever listens, when and only if the transaction commits."""
 
 import select
+from enum import StrEnum
 from typing import Any
 
 import psycopg2
@@ -12,9 +13,27 @@ from mailq.store.database import Database
 CHANNEL = "mailq"
 
 
-def wake(tx: Connection) -> None:
-    """Tell the leader, when this commits, that there are messages or a loaded mailing. Lost or repeated, it costs time, never mail."""
-    tx.execute(text("SELECT pg_notify(:channel, '')"), {"channel": CHANNEL})
+class News(StrEnum):
+    """What is told, so that only those who have something to do look."""
+
+    MAIL = ""
+    """Messages, a loaded mailing, or one that goes on."""
+    CALLS = "calls"
+    """Calls that may be run."""
+    NOTIFICATIONS = "notifications"
+    """Answers that are to be sent."""
+    ALL = "all"
+    """Whatever there is."""
+
+    @classmethod
+    def _missing_(cls, value: object) -> "News":
+        """What another release tells may be anything."""
+        return cls.ALL
+
+
+def wake(tx: Connection, news: News = News.MAIL) -> None:
+    """Tell the leader, when this commits, that there is something to do. Lost or repeated, it costs time, never mail."""
+    tx.execute(text("SELECT pg_notify(:channel, :news)"), {"channel": CHANNEL, "news": news.value})
 
 
 class Ear:
@@ -24,15 +43,15 @@ class Ear:
         self._database = database
         self._connection: Connection | None = None
 
-    def hears(self, within_s: float) -> bool:
-        """Wait for news; whether there were some. A connection that is new counts as news: nobody has heard what was told before.
+    def hears(self, within_s: float) -> frozenset[News]:
+        """Wait for news; which there were. A connection that is new counts as all: nobody has heard what was told before.
 
         Raises:
             Unavailable: the database does not answer, or went away; the next call connects anew.
         """
         if self._connection is None:
             self._connection = self._connect()
-            return True
+            return frozenset({News.ALL})
         driver: Any = self._connection.connection.dbapi_connection
         try:
             select.select([driver], [], [], within_s)
@@ -41,7 +60,7 @@ class Ear:
             self._connection.invalidate()
             self._connection = None
             raise Unavailable(f"database {self._database.address} went away: {type(error).__name__}") from error
-        told = bool(driver.notifies)
+        told = frozenset(News(each.payload) for each in driver.notifies)
         driver.notifies.clear()
         return told
 

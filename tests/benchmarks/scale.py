@@ -51,7 +51,7 @@ QUESTIONS: Mapping[str, Question] = {
     "history": lambda tx, made, _: exports.history(tx, made.address),
     "doubt list": lambda tx, *_: list(doubts.listed(tx, limit=100)),
     "doubt show": lambda tx, made, one: doubts.locate(tx, one.id, [made.address, 1]),
-    "upkeep looks": lambda tx, *_: agenda.holds_anything(tx, ring_again_after=_AGAIN),
+    "upkeep looks": lambda tx, *_: agenda.look(tx, ring_again_after=_AGAIN, part_gap=_AGAIN),
     "upkeep rings": lambda tx, *_: ringing.choose(tx, Lane.BULK, room=8, ring_again_after=_AGAIN),
     "upkeep ends": lambda tx, *_: (schedule.expire_due(tx), schedule.with_batches_to_end(tx), endings.overlooked(tx)),
     "upkeep settles": lambda tx, *_: doubts.for_policies(tx, older_than=timedelta(0), limit=100),

@@ -123,7 +123,7 @@ def test_a_stream_whose_month_is_over_is_finished_when_all_of_it_is_sent(databas
 
 def test_an_idle_stream_gives_the_upkeep_nothing_to_do(database, upkeep, stream):
     with database.begin() as tx:
-        assert not agenda.holds_anything(tx, ring_again_after=timedelta(seconds=15))
+        assert not any(agenda.look(tx, ring_again_after=timedelta(seconds=15), part_gap=timedelta(minutes=5)))
 
 
 def test_two_leaders_do_no_harm(database, upkeep, doorbell, mailing):

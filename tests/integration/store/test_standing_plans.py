@@ -87,7 +87,7 @@ def num_read(tx: Connection, ask: Callable[[], object]) -> int:
 
 
 QUESTIONS: dict[str, Callable[[Connection], object]] = {
-    "whether there is anything to do": lambda tx: agenda.holds_anything(tx, ring_again_after=AGAIN),
+    "whether there is anything to do": lambda tx: any(agenda.look(tx, ring_again_after=AGAIN, part_gap=AGAIN)),
     "which to start": schedule.start_due,
     "which have expired": schedule.expire_due,
     "whose rest to skip": schedule.with_batches_to_end,
