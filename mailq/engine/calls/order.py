@@ -12,7 +12,7 @@ from mailq.core.call import Method, Priority, RequestType, RespondWhen, Response
 from mailq.core.conversation import MOST_PARTS
 from mailq.core.plain_json import NotPlain, to_json
 from mailq.engine.calls import kinds
-from mailq.engine.calls.addresses import require_response_address
+from mailq.engine.calls.addresses import STRICT, Policy, require_response_address
 from mailq.errors import BadInput
 
 MOST_OBJECTS = 1000
@@ -105,12 +105,13 @@ def response_from(stored: Mapping[str, Any]) -> Response:
     return Response(kind, stored["response_address"], when, **flags)
 
 
-def read(said: Mapping[str, Any], *, key: str | None = None) -> CallOrder:
+def read(said: Mapping[str, Any], *, key: str | None = None, policy: Policy = STRICT) -> CallOrder:
     """Read a call: `method`, `objects` and `options`.
 
     Args:
         said: plain JSON.
         key: the producer's own name for it, unless `said` has one.
+        policy: what answers it may ask for.
 
     Raises:
         BadInput: `field` is a JSON pointer to what is at fault.
@@ -133,7 +134,7 @@ def read(said: Mapping[str, Any], *, key: str | None = None) -> CallOrder:
         conversation_id=conversation_id,
         sequence_code=sequence_code,
         calls_in_conversation=calls,
-        responses=_responses(options.get("send_response_to", [])),
+        responses=_responses(options.get("send_response_to", []), policy),
         key=_name(said.get("key", key), "/key", "key"),
     )
     if request_type is RequestType.SYNCHRONOUS:
@@ -187,21 +188,21 @@ def _count(value: object, name: str, most: int) -> int:
     return value
 
 
-def _responses(said: object) -> tuple[Response, ...]:
+def _responses(said: object, policy: Policy) -> tuple[Response, ...]:
     if not (isinstance(said, Sequence) and not isinstance(said, str) and len(said) <= MOST_RESPONSES):
         raise BadInput(f"send_response_to: must be a list of at most {MOST_RESPONSES}", field="/options/send_response_to")
     return tuple(
-        _response(_mapping(each, where), where)
+        _response(_mapping(each, where), where, policy)
         for place, each in enumerate(said)
         if (where := f"/options/send_response_to/{place}")
     )
 
 
-def _response(said: Mapping[str, Any], where: str) -> Response:
+def _response(said: Mapping[str, Any], where: str, policy: Policy) -> Response:
     _require_known(said, _RESPONSE, where)
     kind = _one_of(ResponseType, said.get("response_type"), f"{where}/response_type", "response_type")
     when = _one_of(RespondWhen, said.get("respond_when", RespondWhen.ALWAYS), f"{where}/respond_when", "respond_when")
-    address = require_response_address(kind, said.get("response_address"), f"{where}/response_address")
+    address = require_response_address(kind, said.get("response_address"), f"{where}/response_address", policy)
     flags = {
         name: _flag(said.get(name, False), f"{where}/{name}", name) for name in _RESPONSE if name.startswith(("include", "only"))
     }
