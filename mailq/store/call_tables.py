@@ -64,6 +64,7 @@ call = Table(
     Column("digest", Text, nullable=False, comment="SHA-256 over all that the producer said"),
     Column("method", Text, nullable=False),
     Column("objects", JSONB, nullable=False, comment="what the method is for, as it was said"),
+    Column("num_objects", Integer, nullable=False, comment="how many they are"),
     Column("responses", JSONB, nullable=False, server_default=text("'[]'"), comment="what answers it wants: send_response_to"),
     Column("priority", SmallInteger, nullable=False, comment="1 high, 2 normal, 3 low"),
     Column("state", Text, nullable=False),

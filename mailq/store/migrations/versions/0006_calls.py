@@ -109,6 +109,7 @@ def upgrade() -> None:
         sa.Column("digest", sa.Text(), nullable=False, comment="SHA-256 over all that the producer said"),
         sa.Column("method", sa.Text(), nullable=False),
         sa.Column("objects", postgresql.JSONB(), nullable=False, comment="what the method is for, as it was said"),
+        sa.Column("num_objects", sa.Integer(), nullable=False, comment="how many they are"),
         sa.Column(
             "responses",
             postgresql.JSONB(),
