@@ -6,6 +6,7 @@ Each step is one transaction, and doing it again is no mistake. From `complete` 
 import secrets
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from datetime import datetime
 from typing import Any, Self
 
 from sqlalchemy import Connection
@@ -71,11 +72,12 @@ def draft(organization_id: int, order: MailingOrder, source_digest: str) -> Draf
     )
 
 
-def create(tx: Connection, organization_id: int, order: MailingOrder) -> tuple[Mailing, bool]:
+def create(tx: Connection, organization_id: int, order: MailingOrder, *, now: datetime | None = None) -> tuple[Mailing, bool]:
     """Draft a mailing; whether it is new. With a key that is known the same order is the same mailing, wherever it stands.
 
     Args:
         order: of whatever organization it says, the mailing is of `organization_id`.
+        now: what the database's clock has just said, to whoever has decided by it.
 
     Raises:
         BadInput: a template is at fault, or a time is past (of a new one).
@@ -84,8 +86,9 @@ def create(tx: Connection, organization_id: int, order: MailingOrder) -> tuple[M
     compile_content(order.content, clock=Clock().monotonic)
     known = None if order.key is None else mailings.by_key(tx, organization_id, order.key)
     if known is None:
-        _require_to_come(tx, order)
-        created = mailings.create(tx, draft(organization_id, order, IN_PARTS), state=State.DRAFT)
+        now = now or moment(tx)
+        _require_to_come(order, now)
+        created = mailings.create(tx, draft(organization_id, order, IN_PARTS), state=State.DRAFT, now=now)
         if created is not None:
             log.info("mailing.drafted", mailing=created.public_id)
             return created, True
@@ -171,8 +174,7 @@ def _require_in_parts(mailing: Mailing) -> None:
         raise Conflict(f"mailing {mailing.public_id} is loaded from a file; submit that again to finish its load")
 
 
-def _require_to_come(tx: Connection, order: MailingOrder) -> None:
-    now = moment(tx)
+def _require_to_come(order: MailingOrder, now: datetime) -> None:
     for field, what in (("scheduled_at", "scheduled time"), ("expires_at", "expiry time")):
         given = getattr(order, field)
         if given is not None and given <= now:

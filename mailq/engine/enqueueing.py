@@ -17,6 +17,7 @@ from mailq.engine.intake.order import MailingOrder, require_names
 from mailq.engine.intake.taking import Batch, Chunk, Taking
 from mailq.errors import BadInput, Conflict
 from mailq.store import enqueued, waking
+from mailq.store.database import moment
 from mailq.store.enqueued import StoredBatch
 from mailq.store.mailings import Mailing
 
@@ -52,8 +53,9 @@ def enqueue(
         Conflict: the key belongs to another order, to other recipients, or to a mailing that is made in steps.
         Unavailable: there is no room for the deliveries of this month.
     """
-    table = enqueued.require_partition(tx)
-    mailing, created = drafting.create(tx, organization_id, order)
+    now = moment(tx)  # asked once: between two answers a month may end
+    table = enqueued.require_partition(tx, now)
+    mailing, created = drafting.create(tx, organization_id, order, now=now)
     taking, digest = Taking(recipients, batch_size=order.batch_size), _Digest()
     chunks = _chunks(taking, order)
     if not created:

@@ -1,6 +1,7 @@
 """A mailing that is stored whole in one transaction, which may be its producer's."""
 
 from collections.abc import Iterable, Sequence
+from datetime import datetime
 from typing import NamedTuple
 
 from sqlalchemy import Connection, func, text, update
@@ -9,7 +10,6 @@ from mailq.core.mailing import State, month_of
 from mailq.errors import Unavailable
 from mailq.store import partitions
 from mailq.store.copying import copy
-from mailq.store.database import moment
 from mailq.store.tables import mailing
 
 _PENDING = (("mailing_id", "bigint"), ("batch_id", "bigint"), ("seq", "integer"), ("address", "text"), ("variables", "jsonb"))
@@ -26,7 +26,7 @@ class StoredBatch(NamedTuple):
     num_skipped: int
 
 
-def require_partition(tx: Connection) -> str:
+def require_partition(tx: Connection, now: datetime) -> str:
     """Where the deliveries of a mailing that is made now are stored: this month's partition, or `delivery` for whoever may not.
 
     It is made long before by a server's upkeep. To make it here would hold a lock as long as the producer's transaction goes on.
@@ -34,7 +34,7 @@ def require_partition(tx: Connection) -> str:
     Raises:
         Unavailable: nobody has made it.
     """
-    name = partitions.name_of(month_of(moment(tx)))
+    name = partitions.name_of(month_of(now))
     statement = text("SELECT to_regclass(:name), has_table_privilege(to_regclass(:name), 'INSERT')")
     found, allowed = tx.execute(statement, {"name": name}).one()
     if found is None:
