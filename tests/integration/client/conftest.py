@@ -15,6 +15,11 @@ from tests.support.producers import KINDS, Producer, own_connection, producing
 MAILING = Mailing("Spring sale", "Hi {{ name }}", "Shop <shop@shop.example>", text="Dear {{ name }}\n")
 
 
+# SQLAlchemy's other pairs of driver and object are joined by the same code.
+OTHER_PAIRS = ("connection-psycopg2", "session-psycopg2", "async-session-psycopg", "async-connection-asyncpg")
+EACH_KIND = [pytest.param(kind, marks=pytest.mark.slow if kind in OTHER_PAIRS else ()) for kind in KINDS]
+
+
 def people(number: int) -> list[Recipient]:
     """So many good recipients."""
     return [Recipient(f"p{each}@people.example", {"name": f"Name {each}"}) for each in range(1, number + 1)]
@@ -42,7 +47,7 @@ def ledger(database: Database) -> Ledger:
     return Ledger(database)
 
 
-@pytest.fixture(params=list(KINDS))
+@pytest.fixture(params=EACH_KIND)
 def producer(request: pytest.FixtureRequest, database_url: str) -> Iterator[Producer]:
     """A producer of each kind, who has a table of his own."""
     with producing(request.param, database_url) as made:

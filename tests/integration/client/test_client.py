@@ -228,7 +228,9 @@ def test_a_schema_that_does_not_fit_is_told(databases: Any, empty_database_url: 
         client.submit(SALE, people(1))
 
 
-@pytest.mark.parametrize("kind", ["own", "psycopg2", "async-session-asyncpg"])
+@pytest.mark.parametrize(
+    "kind", ["own", *(pytest.param(kind, marks=pytest.mark.slow) for kind in ("psycopg2", "async-session-asyncpg"))]
+)
 def test_recipients_are_never_held_all_at_once(kind: str, database_url: str) -> None:
     """60 MB of them pass through, and a fraction of it is there at any moment."""
 

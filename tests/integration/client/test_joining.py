@@ -17,8 +17,8 @@ from mailq import AsyncClient, Client, Mailing, Message
 from mailq.errors import Conflict, MailqError, Misconfigured, Unavailable
 from mailq.store import migrate
 from mailq.store.database import Database
-from tests.integration.client.conftest import MAILING, Ledger, people
-from tests.support.producers import KINDS, Producer, producing
+from tests.integration.client.conftest import EACH_KIND, MAILING, Ledger, people
+from tests.support.producers import Producer, producing
 from tests.support.servers import Databases
 from tests.support.waiting import eventually
 
@@ -198,7 +198,7 @@ def a_role_with(database: Database, grants: str) -> Iterator[str]:
             tx.execute(text("DROP ROLE shop"))
 
 
-@pytest.mark.parametrize("kind", list(KINDS))
+@pytest.mark.parametrize("kind", EACH_KIND)
 def test_missing_permissions_are_told_in_words(kind: str, database: Database) -> None:
     """What is missing, and no traceback of a driver."""
     with a_role_with(database, "GRANT SELECT ON organization TO shop") as url, producing(kind, url) as producer:
@@ -246,7 +246,7 @@ def in_a_schema(databases: Databases) -> Iterator[str]:
     databases.drop(url)
 
 
-@pytest.mark.parametrize("kind", list(KINDS))
+@pytest.mark.parametrize("kind", EACH_KIND)
 def test_a_schema_of_our_own_is_looked_into_and_left(kind: str, in_a_schema: str) -> None:
     """Their search path is theirs again after every call, their tables are never taken for ours, and a temporary one hides none."""
     with producing(kind, in_a_schema, schema='mail "q') as producer:
