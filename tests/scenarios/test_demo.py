@@ -91,6 +91,7 @@ def test_the_demo_ends_with_two_ledgers_that_agree_and_leaves_nothing_running(ma
     assert state.facts(home) is None
 
 
+@pytest.mark.slow  # test_worker_killed_mid_batch.py has the kill, the demo before this one the rest
 @pytest.mark.timeout(300)
 def test_a_demo_with_a_kill_ends_with_balanced_books_and_names_who_is_in_doubt(mailqctl: Start, home: Path) -> None:
     """One of two servers is killed in the middle; the other takes over by its migration list, and nobody gets two mails."""

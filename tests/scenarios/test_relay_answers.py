@@ -61,6 +61,7 @@ def test_a_recipient_put_off_for_ever_becomes_an_error_when_its_attempts_are_spe
     assert (failed.address, failed.attempts, failed.reply) == (ODD_ONE, 3, "451 4.2.1 mailbox busy")
 
 
+@pytest.mark.slow  # the demo has such recipients, tests/integration/engine/test_executor.py their words
 def test_a_recipient_refused_for_good_is_an_error_with_the_relays_words(submit, start_server, sink, database):
     """550 is the end of it; the pipelined neighbours are not touched."""
     sink.rules("address=r?@example.com reject=550 5.1.1 no such user")

@@ -35,6 +35,7 @@ def test_a_server_that_is_told_to_stop_hands_its_batches_back_and_the_next_one_f
     assert (books.num_sent, books.num_in_doubt) == (400, 0)
 
 
+@pytest.mark.slow  # a second SIGTERM: tests/integration/workers/test_stop.py
 def test_a_second_sigterm_and_a_ctrl_c_change_nothing(submit, start_server, sink):
     """Impatient people and service managers repeat themselves."""
     sink.rules("delay=300ms")

@@ -34,6 +34,7 @@ def test_the_next_start_of_a_killed_server_takes_over(submit, start_server, sink
     assert len(posted.addresses(DeliveryState.IN_DOUBT)) == books.num_in_doubt
 
 
+@pytest.mark.slow  # tests/integration/workers/test_warden.py has it, with processes that are stopped
 def test_worker_processes_and_warden_die_with_their_main_process(submit, start_server, sink):
     """`kill -9` of the main process alone: nobody goes on sending for a server that is gone."""
     sink.rules("delay=50ms")

@@ -41,7 +41,7 @@ def answers(url: str) -> bool:
         return False
 
 
-@pytest.mark.parametrize("workers", ["1", "2"])
+@pytest.mark.parametrize("workers", [pytest.param("1", marks=pytest.mark.slow), "2"])
 def test_it_serves_until_it_is_told_to_stop(database_url: str, workers: str) -> None:
     """It says where; SIGTERM is no failure."""
     with serving(database_url, "--workers", workers) as (url, process):
