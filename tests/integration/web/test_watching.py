@@ -168,13 +168,33 @@ def test_a_watch_that_is_over_takes_no_new_listener() -> None:
         first = await anext(slow)
         anew = watching.events("mailing", running, look, admit, last_id=None)
         second = await anext(anew)
+        looking = [each for each in asyncio.all_tasks() if each.get_name() == "watch mailing"]
         await slow.aclose()
         assert watching.num_watched == 1
         await anew.aclose()
         assert watching.num_watched == 0
+        assert not (await asyncio.wait(looking, timeout=5))[1], "nobody looks any more"
         return [first, second]
 
     assert [b"id: 1" in each for each in asyncio.run(listen())] == [True, False]
+
+
+def test_a_look_at_the_key_is_no_ping(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is said where there is nothing to say, until it is time for that."""
+    monkeypatch.setattr(events, "PING_S", 1000.0)
+    states = iter([False, False, False, False, True])
+
+    async def look() -> events.Seen:
+        return events.Seen({}, (ended := next(states)), str(ended))
+
+    async def admit() -> None:
+        """Everybody may listen."""
+
+    async def listen() -> list[bytes]:
+        watching = events.Watching(asyncio.Event())
+        return [each async for each in watching.events("mailing", await look(), look, admit, last_id=None)]
+
+    assert [each.partition(b"\n")[0] for each in asyncio.run(listen())] == [b"event: progress", b"event: progress", b"event: end"]
 
 
 def test_a_key_listens_so_often_and_no_more(
