@@ -76,7 +76,7 @@ def send(caller: Caller) -> None:
 
 @pytest.mark.timeout(170)
 @pytest.mark.parametrize(
-    "effort", [pytest.param(("20", "25"), id="quick"), pytest.param(("400", "120"), id="long", marks=pytest.mark.slow)]
+    "effort", [pytest.param(("5", "25"), id="quick"), pytest.param(("400", "120"), id="long", marks=pytest.mark.slow)]
 )
 def test_it_is_what_the_api_does(new_caller: NewCaller, tmp_path: Path, effort: tuple[str, str]) -> None:
     """All checks of schemathesis: no fault of ours, no answer that is not documented."""
