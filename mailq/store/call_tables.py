@@ -113,6 +113,7 @@ notification = Table(
     Column("conversation_id", BigInteger, ForeignKey("conversation.id")),
     Column("event", Text, nullable=False),
     Column("address", Text, nullable=False, comment="a URL, or an e-mail address"),
+    Column("host", Text(collation="C"), nullable=False, comment="that of the address: none is sent much at once"),
     Column("payload", Text, comment="the body that is posted, byte for byte; of an e-mail none: it is a message"),
     Column("message_id", Text, comment="of an e-mail: the public id of its message"),
     Column("state", Text, nullable=False, server_default=NotificationState.PENDING),
@@ -125,7 +126,8 @@ notification = Table(
     one_of("state", NotificationState),
     only_when("due_at", NotificationState.PENDING),
     CheckConstraint("(payload IS NULL) = (message_id IS NOT NULL)", name="kind"),
-    Index("notification_due_idx", "due_at", "id", postgresql_where=text("state = 'pending'")),
+    # By host first: one that does not answer, and has many, must not stand before the others.
+    Index("notification_due_idx", "host", "due_at", "id", postgresql_where=text("state = 'pending'")),
     Index("notification_call_id_idx", "call_id", postgresql_where=text("call_id IS NOT NULL")),
     # Once for each address: two parts that want the same told of their conversation are answered once.
     Index(

@@ -222,6 +222,7 @@ def upgrade() -> None:
         sa.Column("conversation_id", sa.BigInteger(), nullable=True),
         sa.Column("event", sa.Text(), nullable=False),
         sa.Column("address", sa.Text(), nullable=False, comment="a URL, or an e-mail address"),
+        sa.Column("host", sa.Text(collation="C"), nullable=False, comment="that of the address: none is sent much at once"),
         sa.Column(
             "payload",
             sa.Text(),
@@ -259,7 +260,11 @@ def upgrade() -> None:
         postgresql_where=sa.text("call_id IS NULL"),
     )
     op.create_index(
-        "notification_due_idx", "notification", ["due_at", "id"], unique=False, postgresql_where=sa.text("state = 'pending'")
+        "notification_due_idx",
+        "notification",
+        ["host", "due_at", "id"],
+        unique=False,
+        postgresql_where=sa.text("state = 'pending'"),
     )
     op.add_column(
         "installation",
