@@ -126,8 +126,9 @@ notification = Table(
     one_of("state", NotificationState),
     only_when("due_at", NotificationState.PENDING),
     CheckConstraint("(payload IS NULL) = (message_id IS NOT NULL)", name="kind"),
-    # By host first: one that does not answer, and has many, must not stand before the others.
-    Index("notification_due_idx", "host", "due_at", "id", postgresql_where=text("state = 'pending'")),
+    Index("notification_due_idx", "due_at", postgresql_where=text("state = 'pending'")),
+    # A host that does not answer, and has many, must not stand before the others.
+    Index("notification_host_idx", "host", "due_at", "id", postgresql_where=text("state = 'pending'")),
     Index("notification_call_id_idx", "call_id", postgresql_where=text("call_id IS NOT NULL")),
     # Once for each address: two parts that want the same told of their conversation are answered once.
     Index(

@@ -260,7 +260,10 @@ def upgrade() -> None:
         postgresql_where=sa.text("call_id IS NULL"),
     )
     op.create_index(
-        "notification_due_idx",
+        "notification_due_idx", "notification", ["due_at"], unique=False, postgresql_where=sa.text("state = 'pending'")
+    )
+    op.create_index(
+        "notification_host_idx",
         "notification",
         ["host", "due_at", "id"],
         unique=False,
