@@ -35,3 +35,8 @@ class CallResult:
     object_id: str | None = None
     pointer: str | None = None
     details: Mapping[str, Any] = field(default_factory=dict)
+
+
+def as_mapping(result: CallResult) -> dict[str, Any]:
+    """A result as producers read it."""
+    return {name: getattr(result, name) for name in CallResult.__slots__}
