@@ -104,6 +104,26 @@ def ready_made(
     return made
 
 
+def require_templates(
+    *,
+    subject: str,
+    sender: str,
+    text: str | None = None,
+    html: str | None = None,
+    reply_to: str | None = None,
+    to_name: str | None = None,
+    headers: Mapping[str, str] | None = None,
+) -> None:
+    """Check what can be said of a templated message before its recipient is known. No template is executed.
+
+    Raises:
+        BadInput: as `order`.
+    """
+    given = {"subject": subject, "sender": sender, "text": text, "html": html, "reply_to": reply_to, "to_name": to_name}
+    parts = {part: _words(part, value) for part, value in given.items() if value is not None}
+    _renderer(Content.from_mapping({**_required(parts), "headers": _headers(headers)}))
+
+
 def _digest(said: Sequence[object]) -> str:
     return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
 

@@ -12,12 +12,12 @@ from sqlalchemy import Connection
 
 from mailq.core.ids import public_id
 from mailq.core.plain_json import to_json
-from mailq.engine.message_orders import MessageOrder, order, ready_made
+from mailq.engine.message_orders import MessageOrder, order, ready_made, require_templates
 from mailq.errors import Conflict, NotFound
 from mailq.store import inbox, waking
 from mailq.store.inbox import Entry, Known
 
-__all__ = ["ACCEPTED", "MessageOrder", "MessageState", "Taken", "accept", "find", "order", "ready_made"]
+__all__ = ["ACCEPTED", "MessageOrder", "MessageState", "Taken", "accept", "find", "order", "ready_made", "require_templates"]
 
 ACCEPTED = "accepted"
 """The state of a message that has no place in a stream yet."""

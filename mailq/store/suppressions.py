@@ -1,10 +1,10 @@
 """Suppressions: put down, taken back, listed; and put down by the thousand through COPY."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, delete, func, select, text
+from sqlalchemy import Connection, delete, func, select, text, update
 from sqlalchemy.dialects.postgresql import insert as insert_or
 
 from mailq.core.mailing import Lane
@@ -50,10 +50,25 @@ def add_many(tx: Connection, owner: int, addresses: Iterable[str], reason: Reaso
     return added
 
 
-def remove(tx: Connection, owner: int, address: str) -> bool:
-    """Take a suppression back; False if there is none."""
-    mine = (suppression.c.organization_id == owner, suppression.c.address == address)
-    return tx.execute(delete(suppression).where(*mine)).rowcount == 1
+def find(tx: Connection, owner: int, address: str) -> Listed | None:
+    """The suppression of an address."""
+    row = tx.execute(select(*(suppression.c[name] for name in Listed._fields)).where(*_of(owner, address))).one_or_none()
+    return None if row is None else Listed._make(row)
+
+
+def change(tx: Connection, owner: int, address: str, changed: Mapping[str, Any]) -> bool:
+    """Write another `reason` or `note`; False if the address is not suppressed."""
+    return tx.execute(update(suppression).where(*_of(owner, address)).values(**changed)).rowcount == 1
+
+
+def remove(tx: Connection, owner: int, address: str, *, note: str | None = None) -> bool:
+    """Take a suppression back; False if there is none.
+
+    Args:
+        note: only if it has this note.
+    """
+    noted = () if note is None else (suppression.c.note == note,)
+    return tx.execute(delete(suppression).where(*_of(owner, address), *noted)).rowcount == 1
 
 
 def of(tx: Connection, owner: int, addresses: Collection[str], *, lane: Lane) -> set[str]:
@@ -85,3 +100,7 @@ def listed(
     if reason is not None:
         statement = statement.where(suppression.c.reason == reason)
     return [Listed._make(row) for row in tx.execute(statement.order_by(suppression.c.address).limit(limit))]
+
+
+def _of(owner: int, address: str) -> tuple[Any, ...]:
+    return suppression.c.organization_id == owner, suppression.c.address == address
