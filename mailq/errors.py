@@ -40,9 +40,17 @@ class NotFound(MailqError):
 
 
 class Conflict(MailqError):
-    """The request contradicts what is already there: a key used for other content, a step its state does not allow."""
+    """The request contradicts what is already there: a key used for other content, a step its state does not allow.
+
+    Attributes:
+        field: which part of what was given contradicts it, as `BadInput` names it, where one does.
+    """
 
     exit_code = 5
+
+    def __init__(self, text: str, *, field: str | None = None) -> None:
+        super().__init__(text)
+        self.field = field
 
 
 class Unavailable(MailqError):

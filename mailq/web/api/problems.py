@@ -90,15 +90,12 @@ def of_error(error: MailqError, *, bodiless: bool = False) -> Problem:
         bodiless: whether the request had no body, so that what is at fault is a parameter.
     """
     match error:
-        case BadInput(field=str(field)):
-            place = {"parameter": field} if bodiless else {"pointer": _pointer_of(field)}
-            return unfit(str(error), {**place, "detail": str(error)})
-        case BadInput():
-            return unfit(str(error))
+        case BadInput(field=field):
+            return unfit(str(error), *_faults(error, field, bodiless=bodiless))
         case NotFound():
             return Problem(HTTPStatus.NOT_FOUND, str(error))
-        case Conflict():
-            return Problem(HTTPStatus.CONFLICT, str(error))
+        case Conflict(field=field):
+            return Problem(HTTPStatus.CONFLICT, str(error), errors=_faults(error, field, bodiless=bodiless))
         case Unavailable():
             log.warning("http.unavailable", reason=str(error))
             return away()
@@ -169,6 +166,13 @@ async def _say_nothing(_: Request, __: Exception) -> Response:
 def _parameter_fault(error: Mapping[str, Any]) -> Fault:
     place, name = (*error["loc"], "")[:2]
     return {"header" if place == "header" else "parameter": str(name), "detail": str(error["msg"])}
+
+
+def _faults(error: MailqError, field: str | None, *, bodiless: bool) -> list[Fault]:
+    if field is None:
+        return []
+    place = {"parameter": field} if bodiless else {"pointer": _pointer_of(field)}
+    return [{**place, "detail": str(error)}]
 
 
 def _pointer_of(field: str) -> str:
