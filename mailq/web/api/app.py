@@ -13,6 +13,7 @@ from fastapi.routing import APIRoute
 from mailq import bootstrap
 from mailq.admin.health import ready
 from mailq.clock import Clock
+from mailq.engine.messages import accept
 from mailq.settings import Settings
 from mailq.store.database import Database
 from mailq.web.api import addresses, exports, health, mailings, messages, openapi, operating, problems, steering, watching
@@ -73,23 +74,25 @@ async def _lifespan(settings: Settings, database: Database, app: FastAPI) -> Asy
     to_thread.current_default_thread_limiter().total_tokens = _THREADS
     stopping = asyncio.Event()
     app.state.parts = parts = _parts(settings, database, stopping)
-    parts.messages.start()
+    parts.gatherer.start()
     try:
         yield {STOPPING: stopping}
     finally:
         stopping.set()
-        await parts.messages.stop()
+        await parts.gatherer.stop()
         database.close()
 
 
 def _parts(settings: Settings, database: Database, stopping: asyncio.Event) -> Parts:
     clock = Clock().monotonic
+    gatherer = Gatherer(database)
     redis_url = settings.redis_url.get_secret_value() if settings.redis_url else None
     return Parts(
         database=database,
         callers=Callers(database, clock=clock),
         rates=Rates(redis_url, clock=clock),
-        messages=Gatherer(database),
+        gatherer=gatherer,
+        messages=gatherer.of(accept),
         watching=Watching(stopping),
         rate_per_s=settings.api.rate_per_s,
         batch_size=settings.batch.size,

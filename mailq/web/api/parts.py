@@ -10,12 +10,13 @@ from fastapi import Depends, Request
 from mailq.admin.health import Readiness
 from mailq.admin.keys import Identity, Scope
 from mailq.core.mailing import DoubtPolicy
+from mailq.engine.messages import MessageOrder, Taken
 from mailq.store.database import Database
 from mailq.web.api.access import NOTE, Note
 from mailq.web.api.bodies import Given, read_body
 from mailq.web.api.callers import Callers, require_scope
 from mailq.web.api.events import Watching
-from mailq.web.api.gathering import Gatherer
+from mailq.web.api.gathering import Gathered, Gatherer
 from mailq.web.api.holding import Places
 from mailq.web.api.problems import Problem
 from mailq.web.api.rates import Rates
@@ -26,6 +27,7 @@ class Parts:
     """What one process of the API works with.
 
     Attributes:
+        gatherer: writes what is accepted below it, several kinds of orders in one transaction.
         rate_per_s: of keys that have none of their own.
         batch_size: deliveries of a batch of new mailings.
         max_upload: bytes of an upload once it is unpacked.
@@ -39,7 +41,8 @@ class Parts:
     database: Database
     callers: Callers
     rates: Rates
-    messages: Gatherer
+    gatherer: Gatherer
+    messages: Gathered[MessageOrder, Taken]
     watching: Watching
     rate_per_s: int
     batch_size: int
