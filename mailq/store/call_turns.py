@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Row, text
 from mailq.core.call import Method, State
 from mailq.store import maintenance
 
-_AT_WORK = maintenance.NONE + " AND (SELECT behind_since FROM installation) IS NULL"
+_AT_WORK = f"{maintenance.NONE} AND (SELECT behind_since FROM installation) IS NULL"  # noqa: S608 - made of our own words
 
 
 class Due(NamedTuple):
@@ -41,15 +41,20 @@ class End(NamedTuple):
     error: str | None = None
 
 
-class NotRun(NamedTuple):
-    """A call that will never run."""
+class NeverRun(NamedTuple):
+    """A call that will never run.
+
+    Attributes:
+        objects: None if it wants no answer.
+    """
 
     id: int
     public_id: str
+    organization_id: int
     method: Method
-    objects: Sequence[Mapping[str, Any]]
+    objects: Sequence[Mapping[str, Any]] | None
     responses: Sequence[Mapping[str, Any]]
-    sequence_code: int
+    sequence_code: int | None
     ended_at: datetime
 
 
@@ -130,18 +135,33 @@ def end(tx: Connection, ends: Sequence[End]) -> Mapping[int, datetime]:
     return {row.id: row.ended_at for row in tx.execute(_END, facts)}
 
 
-_NEVER_RUN = text("""
+_NEVER_RAN = """
+id, public_id, organization_id, method, CASE WHEN responses <> '[]' THEN objects END AS objects, responses, sequence_code, ended_at
+"""
+_NEVER_RUN = text(f"""
 UPDATE call SET state = 'not_run', error = :why, ended_at = clock_timestamp()
  WHERE conversation_id = :conversation_id AND state IN ('waiting', 'scheduled', 'ready')
-RETURNING id, public_id, method, CASE WHEN responses <> '[]' THEN objects END AS objects, responses, sequence_code, ended_at
-""")
+RETURNING {_NEVER_RAN}
+""")  # noqa: S608
 
 
-def never_run(tx: Connection, conversation_id: int, why: str) -> list[NotRun]:
-    """End what has not run of a conversation; in sequence those of them that want an answer."""
+def never_run(tx: Connection, conversation_id: int, why: str) -> list[NeverRun]:
+    """End what has not run of a conversation that this transaction has locked; in sequence."""
     rows = tx.execute(_NEVER_RUN, {"conversation_id": conversation_id, "why": why})
-    wanting = [NotRun._make(row)._replace(method=Method(row.method)) for row in rows if row.responses]
-    return sorted(wanting, key=lambda each: each.sequence_code)
+    return sorted((_never_run(row) for row in rows), key=lambda each: each.sequence_code or 0)
+
+
+_CANCEL = text(f"""
+UPDATE call SET state = 'cancelled', error = :why, ended_at = clock_timestamp()
+ WHERE id = (SELECT id FROM call WHERE id = :id AND state IN ('scheduled', 'ready') AND conversation_id IS NULL
+                FOR NO KEY UPDATE SKIP LOCKED)
+RETURNING {_NEVER_RAN}
+""")  # noqa: S608
+
+
+def cancel(tx: Connection, call_id: int, why: str) -> NeverRun | None:
+    """Take back a call outside of any conversation that has not run; None if it has, or if somebody is just running it."""
+    return next((_never_run(row) for row in tx.execute(_CANCEL, {"id": call_id, "why": why})), None)
 
 
 _START = text(f"""
@@ -177,3 +197,7 @@ def prune(tx: Connection, *, keep: timedelta, limit: int) -> int:
 
 def _due(row: Row[Any]) -> Due:
     return Due._make(row)._replace(method=Method(row.method))
+
+
+def _never_run(row: Row[Any]) -> NeverRun:
+    return NeverRun._make(row)._replace(method=Method(row.method))

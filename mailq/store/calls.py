@@ -5,11 +5,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, Select, select, text, update
+from sqlalchemy import Connection, Select, select, text
 
 from mailq.core.call import RANK, Method, Priority, State
 from mailq.store.call_tables import call, conversation
-from mailq.store.database import db_now
 
 _PRIORITIES: Mapping[int, Priority] = {rank: priority for priority, rank in RANK.items()}
 
@@ -78,8 +77,9 @@ WITH one AS MATERIALIZED (
      SELECT nextval(CAST(pg_get_serial_sequence('call', 'id') AS regclass)) AS id, given.*
        FROM (SELECT * FROM unnest(
                     CAST(:public_id AS text[]), CAST(:key AS text[]), CAST(:digest AS text[]), CAST(:method AS text[]),
-                    CAST(:objects AS text[]), CAST(:num_objects AS integer[]), CAST(:responses AS text[]), CAST(:priority AS smallint[]),
-                    CAST(:state AS text[]), CAST(:conversation_id AS bigint[]), CAST(:sequence_code AS integer[]), CAST(:scheduled_at AS timestamptz[]))
+                    CAST(:objects AS text[]), CAST(:num_objects AS integer[]), CAST(:responses AS text[]),
+                    CAST(:priority AS smallint[]), CAST(:state AS text[]),
+                    CAST(:conversation_id AS bigint[]), CAST(:sequence_code AS integer[]), CAST(:scheduled_at AS timestamptz[]))
                     WITH ORDINALITY AS given (public_id, key, digest, method, objects, num_objects, responses, priority, state,
                                               conversation_id, sequence_code, scheduled_at, place)
               WHERE scheduled_at IS NULL OR scheduled_at >= statement_timestamp() - CAST(:skew AS interval)
@@ -88,8 +88,9 @@ INSERT INTO call (id, public_id, organization_id, key, digest, method, objects, 
                   conversation_id, sequence_code, scheduled_at)
 OVERRIDING SYSTEM VALUE
 SELECT id, public_id, CAST(:organization_id AS bigint), key, digest, method, CAST(objects AS jsonb), num_objects,
-       CAST(responses AS jsonb), priority, coalesce(state, CASE WHEN scheduled_at > statement_timestamp() THEN 'scheduled' ELSE 'ready' END),
-       conversation_id, sequence_code, scheduled_at
+       CAST(responses AS jsonb), priority,
+       coalesce(state, CASE WHEN scheduled_at > statement_timestamp() THEN 'scheduled' ELSE 'ready' END), conversation_id, sequence_code,
+       scheduled_at
   FROM one ORDER BY key
     ON CONFLICT (organization_id, key) DO NOTHING
 RETURNING public_id, id, digest, state
@@ -179,18 +180,6 @@ def parts(tx: Connection, conversation_id: int, *, limit: int, after: int = 0) -
 def objects(tx: Connection, call_id: int) -> list[Mapping[str, Any]]:
     """What a call is about, as it was said."""
     return list(tx.execute(select(call.c.objects).where(call.c.id == call_id)).scalar_one())
-
-
-def cancel(tx: Connection, call_id: int, *, why: str, now: datetime | None = None) -> datetime | None:
-    """Take back a call that has not run and that nobody is just running; when that was, None if it cannot be taken back."""
-    free = select(call.c.id).where(call.c.id == call_id, *_cancellable()).with_for_update(skip_locked=True).scalar_subquery()
-    taken_back = update(call).where(call.c.id == free).values(state=State.CANCELLED, ended_at=db_now(now), error=why)
-    found: datetime | None = tx.execute(taken_back.returning(call.c.ended_at)).scalar_one_or_none()
-    return found
-
-
-def _cancellable() -> tuple[ColumnElement[bool], ...]:
-    return call.c.state.in_([State.SCHEDULED, State.READY]), call.c.conversation_id.is_(None)
 
 
 _COLUMNS = (

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import NoReturn
 
-from sqlalchemy.exc import DBAPIError, InvalidRequestError, SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, InternalError, InvalidRequestError, OperationalError, SQLAlchemyError
 
 from mailq.errors import BadInput, Conflict, MailqError, Misconfigured, Unavailable
 
@@ -31,6 +31,7 @@ _MEANINGS: Mapping[str, tuple[type[MailqError], str]] = {
     "57014": (Unavailable, "PostgreSQL has cancelled it: {said}"),
     "22": (BadInput, "PostgreSQL refuses a value: {said}"),
 }
+_CANCELLED = "57014"
 _GONE = frozenset({"08", "53", "55", "57", "58"})
 
 
@@ -90,3 +91,16 @@ def retell(error: Exception, *, schema: str | None = None) -> NoReturn:
     if code[:2] in _GONE or (not code and isinstance(error, DBAPIError)):
         raise Unavailable(f"the database went away: {said}") from error
     raise error
+
+
+def ends_transaction(error: BaseException) -> bool:
+    """Whether an error leaves nothing to do but to roll back all: the database went away, or another transaction is in the way."""
+    return isinstance(error, (OperationalError, InternalError)) or (
+        isinstance(error, DBAPIError) and error.connection_invalidated
+    )
+
+
+def was_refused(error: BaseException) -> bool:
+    """Whether the database is there, and would not do what was asked, such as for a deadlock; also of what is told in our own words."""
+    code = sqlstate(error) or sqlstate(error.__cause__ or error)
+    return code is not None and (code == _CANCELLED or code[:2] not in _GONE)
