@@ -40,6 +40,8 @@ from mailq.transports.server_lock import lock_path, proves_dead
 if TYPE_CHECKING:
     from mailq.client.carrier import Carrier, Told
     from mailq.client.doors import Door
+    from mailq.engine.calls.kind import Means
+    from mailq.engine.calls.terms import Terms
     from mailq.store.outbox_database import OutboxDatabase
 
 
@@ -129,6 +131,21 @@ def mover(settings: Settings, database: Database) -> Mover:
     """What the leading warden does when a producer's commit wakes it, for one thread."""
     kept = KeptConnection(database)
     return Mover(kept, dispatcher(settings, kept))
+
+
+def call_terms(settings: Settings) -> "Terms":
+    """What holds for all calls."""
+    from mailq.engine.calls.terms import Terms
+
+    chosen = settings.calls
+    return Terms(part_gap=chosen.part_gap, skew=chosen.skew, keep=chosen.keep)
+
+
+def call_means(settings: Settings) -> "Callable[[int], Means]":
+    """With what the calls of an organization are run."""
+    from mailq.engine.calls.kind import Means
+
+    return lambda organization_id: Means(organization_id, settings.batch.size, settings.doubt.policy)
 
 
 def evidence(settings: Settings, database: Database, relay: Resolver) -> Evidence:
