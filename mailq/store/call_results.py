@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Row, Select, and_, or_, select, text, tuple_
+from sqlalchemy import Connection, Row, Select, and_, func, or_, select, text, tuple_
 
-from mailq.core.call import Method
+from mailq.core.call import Method, State
 from mailq.core.call_result import CallResult, Status
 from mailq.store.call_tables import call, call_result, conversation
 
@@ -98,6 +98,19 @@ def extract(
         )
     in_order = statement.order_by(call.c.ended_at, call.c.id, call_result.c.ordinal).limit(limit)
     return [_extracted(row) for row in tx.execute(in_order)]
+
+
+def num_in(tx: Connection, organization_id: int, *, since: datetime, until: datetime) -> int:
+    """How many results calls have that ended in a time range; each object of one that has run has one.
+
+    Args:
+        until: not included.
+    """
+    ran = (call.c.organization_id == organization_id, call.c.state.in_([State.FINISHED, State.ERROR]))
+    statement = select(func.coalesce(func.sum(call.c.num_objects), 0)).where(
+        *ran, call.c.ended_at >= since, call.c.ended_at < until
+    )
+    return int(tx.execute(statement).scalar_one())
 
 
 _RESULT = tuple(call_result.c["field" if name == "pointer" else name].label(name) for name in _NAMES)
