@@ -64,9 +64,12 @@ def _require_allowed(kind: ResponseType, address: str, where: str, policy: Polic
 
 def _mailbox(said: str, where: str) -> str:
     try:
-        return normalise(said).text
+        address = normalise(said)
     except InvalidAddress as error:
         raise BadInput(f"response_address: {error.reason}", field=where) from None
+    if address.international:
+        raise BadInput("response_address: answers by e-mail go to addresses that are ASCII before the @", field=where)
+    return address.text
 
 
 def _url(said: str, where: str) -> str:
