@@ -12,8 +12,11 @@ from mailq.store.calls import Found
 _WHY = "taken back before it ran"
 
 
-def cancel(tx: Connection, organization_id: int, request_id: str, *, respond: Respond) -> Found:
+def cancel(tx: Connection, organization_id: int | None, request_id: str, *, respond: Respond) -> Found:
     """Take a call back; one that was taken back before is no mistake. The call as it stands then.
+
+    Args:
+        organization_id: whose; None for an operator.
 
     Raises:
         NotFound: the organization has no such call, or it has been pruned.
