@@ -16,7 +16,6 @@ from mailq.core.delivery import NEXT, State
 from mailq.core.outcome import Doubt
 from mailq.core.transitions import require
 from mailq.errors import BooksDiffer, NotFound
-from mailq.store.mailings_with import THEIRS, mailings_with
 from mailq.store.tables import batch
 
 _ROWS_AT_A_TIME = 2000
@@ -180,12 +179,11 @@ def batches_with(tx: Connection, mailing_id: int) -> list[int]:
 
 
 # What no policy would touch is left out here, so that it never crowds out what one would; the core decides all the same.
-_FOR_POLICIES = text(f"""
-{mailings_with("num_in_doubt > 0")}
+_FOR_POLICIES = text("""
 SELECT batch.id
-  FROM found {THEIRS}
- CROSS JOIN LATERAL (SELECT * FROM batch WHERE batch.mailing_id = mailing.id AND num_in_doubt > 0 OFFSET 0) AS batch
- WHERE (mailing.doubt_policy = 'assume_sent'
+  FROM batch JOIN mailing ON mailing.id = batch.mailing_id
+ WHERE batch.num_in_doubt > 0
+   AND (mailing.doubt_policy = 'assume_sent'
         OR mailing.doubt_policy = 'resend' AND mailing.state NOT IN ('cancelled', 'expired')
            AND (mailing.expires_at IS NULL OR mailing.expires_at > clock_timestamp()))
    AND EXISTS (SELECT FROM delivery
@@ -193,7 +191,7 @@ SELECT batch.id
                   AND delivery.state = 'in_doubt' AND (mailing.doubt_policy = 'resend' OR doubt <> 'host_lost')
                   AND settled_at <= clock_timestamp() - CAST(:older_than AS interval))
  ORDER BY batch.id LIMIT :limit
-""")  # noqa: S608 - made of our own words
+""")
 
 
 def for_policies(tx: Connection, *, older_than: timedelta, limit: int) -> list[int]:

@@ -9,7 +9,6 @@ from sqlalchemy import Connection, Row, update
 from mailq.core.batch import State
 from mailq.core.mailing import Lane
 from mailq.store import maintenance
-from mailq.store.mailings_with import THEIRS, mailings_with
 from mailq.store.prepared import Prepared
 from mailq.store.tables import batch
 
@@ -38,17 +37,17 @@ _RING = Prepared(
     "text, bigint, interval",
     f"""
 UPDATE batch SET rung_at = clock_timestamp()
-  FROM ({mailings_with("state = 'ready'")}
-        SELECT next.id, mailing.name,
+  FROM (SELECT next.id, mailing.name,
                (SELECT max(number) FROM batch AS last WHERE last.mailing_id = mailing.id) AS num_batches
-          FROM found {THEIRS}
+          FROM mailing
          CROSS JOIN LATERAL (
                SELECT id, row_number() OVER (ORDER BY number) AS place
                  FROM batch
                 WHERE mailing_id = mailing.id AND state = 'ready'
                   AND (rung_at IS NULL OR rung_at <= statement_timestamp() - $3)
                 ORDER BY number LIMIT $2) AS next
-         WHERE mailing.state = 'running' AND mailing.lane = $1 AND {maintenance.NONE}
+         WHERE mailing.id IN (SELECT mailing_id FROM batch WHERE state = 'ready')
+           AND mailing.state = 'running' AND mailing.lane = $1 AND {maintenance.NONE}
          ORDER BY next.place, mailing.id
          LIMIT $2) AS chosen
  CROSS JOIN LATERAL (

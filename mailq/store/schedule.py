@@ -5,15 +5,13 @@ from sqlalchemy import Boolean, ColumnElement, Connection, func, literal_column,
 from mailq.core.mailing import State
 from mailq.store import maintenance
 from mailq.store.database import db_now, db_now_once
-from mailq.store.mailings_with import THEIRS, mailings_with
 from mailq.store.tables import mailing
 
 _UNFINISHED = [State.SCHEDULED, State.RUNNING, State.PAUSED]
-_WITH_BATCHES_TO_END = text(f"""
-{mailings_with("state IN ('ready', 'leased', 'waiting')")}
-SELECT mailing.id, mailing.state FROM found {THEIRS}
- WHERE mailing.state IN ('cancelled', 'expired')
-""")  # noqa: S608 - made of our own words
+_WITH_BATCHES_TO_END = text("""
+SELECT DISTINCT mailing.id, mailing.state FROM batch JOIN mailing ON mailing.id = batch.mailing_id
+ WHERE batch.state IN ('ready', 'waiting') AND mailing.state IN ('cancelled', 'expired')
+""")
 
 
 def start_due(tx: Connection) -> list[int]:
@@ -37,7 +35,7 @@ def expire_due(tx: Connection) -> list[int]:
 
 
 def with_batches_to_end(tx: Connection) -> list[tuple[int, State]]:
-    """Mailings that were cancelled or have expired and still have batches to be ended, by us or by their holders; with their state."""
+    """Mailings that were cancelled or have expired and still have batches that nobody holds, with their state."""
     return [(row.id, State(row.state)) for row in tx.execute(_WITH_BATCHES_TO_END)]
 
 

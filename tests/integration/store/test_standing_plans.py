@@ -1,4 +1,4 @@
-"""What the upkeep asks at every tick reads next to nothing, however many mailings, streams and batches stand with nothing to do.
+"""What the upkeep asks at every tick reads next to nothing, however many mailings and streams stand with nothing to do.
 
 Counted are the rows that PostgreSQL itself says it has read.
 """
@@ -15,7 +15,8 @@ from mailq.store.database import Database
 from tests.support.servers import Databases
 
 MANY = 3000
-FEW = 60
+SOME = 10
+FEW = 200
 AGAIN = timedelta(seconds=15)
 _MAILINGS = """
 INSERT INTO mailing (id, public_id, organization_id, name, state, lane, doubt_policy, content, content_digest, source_digest, batch_size,
@@ -43,7 +44,7 @@ def make(
     *,
     num: int = 1,
     batch: str | None = None,
-    num_batches: int = MANY,
+    num_batches: int = SOME,
     in_doubt: bool = False,
 ) -> None:
     tx.exec_driver_sql(_MAILINGS.format(name=name, state=state, columns=columns, num=num))
