@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, and_, delete, select, text
+from sqlalchemy import ColumnElement, Connection, and_, delete, func, select, text, update
 
 from mailq.core.call import Event
 from mailq.core.notification import Change, State
@@ -220,9 +220,13 @@ def objects_of(tx: Connection, call_id: int) -> list[Mapping[str, Any]]:
     return list(tx.execute(select(call.c.objects).where(call.c.id == call_id)).scalar_one())
 
 
-def of_call(tx: Connection, organization_id: int, request_id: str) -> list[Found]:
-    """The answers of a call, the first one first."""
-    theirs = and_(call.c.organization_id == organization_id, call.c.public_id == request_id)
+def of_call(tx: Connection, organization_id: int | None, request_id: str) -> list[Found]:
+    """The answers of a call, the first one first.
+
+    Args:
+        organization_id: whose; None for an operator, who sees all.
+    """
+    theirs = and_(*_of(organization_id, call.c.organization_id), call.c.public_id == request_id)
     return _found(tx, notification.c.call_id == select(call.c.id).where(theirs).scalar_subquery())
 
 
@@ -233,6 +237,23 @@ def of_conversation(tx: Connection, organization_id: int, key: str) -> list[Foun
     return _found(tx, and_(its_own, notification.c.call_id.is_(None)))
 
 
+def hold(tx: Connection, organization_id: int | None, notification_id: str) -> Found | None:
+    """An answer, locked; None if the organization has none of that id.
+
+    Args:
+        organization_id: whose; None for an operator, who sees all.
+    """
+    theirs = and_(*_of(organization_id, notification.c.organization_id), notification.c.public_id == notification_id)
+    row = tx.execute(select(*_FOUND).where(theirs).with_for_update()).one_or_none()
+    return None if row is None else Found._make(row)
+
+
+def begin_again(tx: Connection, notification_id: str) -> None:
+    """Let an answer be due at once that this transaction has locked, with all attempts before it."""
+    again = update(notification).where(notification.c.public_id == notification_id)
+    tx.execute(again.values(state=State.PENDING, attempts=0, due_at=func.clock_timestamp(), settled_at=None))
+
+
 def prune(tx: Connection, keep: timedelta, *, limit: int = 1000, now: datetime | None = None) -> int:
     """Delete answers about conversations, which are kept for ever themselves; those of calls go with their calls."""
     old = and_(notification.c.call_id.is_(None), notification.c.settled_at < db_now_once(now) - keep)
@@ -240,6 +261,12 @@ def prune(tx: Connection, keep: timedelta, *, limit: int = 1000, now: datetime |
     return tx.execute(delete(notification).where(notification.c.id.in_(some))).rowcount
 
 
+_FOUND = [notification.c["public_id" if name == "notification_id" else name] for name in Found._fields]
+
+
+def _of(organization_id: int | None, column: ColumnElement[int]) -> tuple[ColumnElement[bool], ...]:
+    return () if organization_id is None else (column == organization_id,)
+
+
 def _found(tx: Connection, condition: ColumnElement[bool]) -> list[Found]:
-    columns = [notification.c["public_id" if name == "notification_id" else name] for name in Found._fields]
-    return [Found._make(row) for row in tx.execute(select(*columns).where(condition).order_by(notification.c.id))]
+    return [Found._make(row) for row in tx.execute(select(*_FOUND).where(condition).order_by(notification.c.id))]
