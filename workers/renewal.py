@@ -114,7 +114,15 @@ class Renewal:
         # Worker processes compare what they claim with the beat that the board shows.
         self._marks.granted(lease.beat, before=self._board.lease.beat, life=concerns.life)
         self._board.grant(lease)
+        self._tell_of_maintenance(concerns)
         self.concerns = concerns
+
+    def _tell_of_maintenance(self, concerns: Concerns) -> None:
+        before = self.concerns.maintained_since if self.concerns is not None else None
+        if concerns.maintained_since is not None and before is None:
+            log.warning("maintenance.on", since=concerns.maintained_since, do="mailqctl maintenance off")
+        elif concerns.maintained_since is None and before is not None:
+            log.warning("maintenance.off", since=before)
 
 
 def lease_terms(settings: Settings) -> LeaseTerms:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from mailq.admin import maintenance
 from mailq.broker import health
 from mailq.errors import MailqError, Misconfigured, Unavailable
 from mailq.store import revision
@@ -25,9 +26,15 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Readiness:
-    """Whether requests can be served. Without a broker they can: mail waits for a tick of upkeep."""
+    """Whether requests can be served. Without a broker they can: mail waits for a tick of upkeep. In maintenance, too: it waits for
+    its end.
+
+    Attributes:
+        maintenance: whether everything is accepted and nothing is processed.
+    """
 
     findings: tuple[Finding, ...]
+    maintenance: bool = False
 
     @property
     def ready(self) -> bool:
@@ -37,20 +44,22 @@ class Readiness:
 
 def ready(database: Database, redis_url: str | None = None) -> Readiness:
     """Look whether the database answers, its schema fits this version, and the broker answers, if one is set."""
-    findings = [*_of_the_database(database)]
+    findings, maintained = _of_the_database(database)
     if redis_url is not None:
         findings.append(_of_the_broker(redis_url))
-    return Readiness(tuple(findings))
+    return Readiness(tuple(findings), maintained)
 
 
-def _of_the_database(database: Database) -> list[Finding]:
+def _of_the_database(database: Database) -> tuple[list[Finding], bool]:
     try:
         revision.require_up_to_date(database)
+        maintained = maintenance.status(database) is not None
     except Unavailable as error:
-        return [Finding("database", ok=False, words=str(error))]
+        return [Finding("database", ok=False, words=str(error))], False
     except Misconfigured as error:
-        return [Finding("database", ok=True, words="it answers"), Finding("schema", ok=False, words=str(error))]
-    return [Finding("database", ok=True, words="it answers"), Finding("schema", ok=True, words=f"revision {revision.HEAD}")]
+        return [Finding("database", ok=True, words="it answers"), Finding("schema", ok=False, words=str(error))], False
+    fits = Finding("schema", ok=True, words=f"revision {revision.HEAD}")
+    return [Finding("database", ok=True, words="it answers"), fits], maintained
 
 
 def _of_the_broker(redis_url: str) -> Finding:

@@ -7,7 +7,7 @@ import click
 
 from mailq.cli import parts
 from mailq.cli.options import CONTEXT, examples, json_option
-from mailq.cli.terminal import print_json, print_table, span
+from mailq.cli.terminal import print_json, print_table, say, span
 
 _COLUMNS = ("lane", "ready", "leased", "waiting", "pending", "deferred", "late by", "inbox", "slots")
 
@@ -20,9 +20,12 @@ def backlog(*, as_json: bool) -> None:
     Ready, leased and waiting are batches; pending and deferred are deliveries; in the inbox are single messages.
     """
     from mailq.admin import backlog as admin
+    from mailq.admin import maintenance
 
     with parts.opened(parts.load()) as database:
-        found = admin.of(database)
+        found, standing = admin.of(database), maintenance.status(database)
+    if standing is not None:
+        say(f"nothing is sent in {standing}")
     if as_json:
         print_json([{name.replace("_age", "_age_s"): _plain(value) for name, value in asdict(each).items()} for each in found])
         return

@@ -41,6 +41,7 @@ def of_database(chosen: Settings) -> Iterator[Finding]:
         yield ok("schema", "fits this version; `mailqctl db check` compares every table")
         if chosen.redis_url is not None:
             yield from _memory(chosen, database)
+        yield from _maintenance(database)
         yield from _lanes(database)
         yield from checks_servers.of_migration_list(chosen, database)
     finally:
@@ -106,6 +107,14 @@ def _memory(chosen: Settings, database: "Database") -> Iterator[Finding]:
         yield fail("database", text, fix)
     elif behind := guard.compared():
         yield fail("database", f"it has forgotten what was sent: {'; '.join(map(str, behind))}", fix)
+
+
+def _maintenance(database: "Database") -> Iterator[Finding]:
+    from mailq.admin import maintenance
+
+    found = maintenance.status(database)
+    if found is not None:
+        yield warn("servers", f"nothing is sent in {found}", "mailqctl maintenance off")
 
 
 def _lanes(database: "Database") -> Iterator[Finding]:

@@ -27,6 +27,7 @@ COMMANDS = {
     "api": Entry("mailq.cli.api:api", "Serve the HTTP API."),
     "outbox": Entry("mailq.cli.outbox:outbox", "Carry what producers on other databases commit."),
     "backlog": Entry("mailq.cli.backlog:backlog", "Show what waits to be sent, lane by lane."),
+    "maintenance": Entry("mailq.cli.maintenance:maintenance", "Stop all processing for a while; everything is accepted."),
     "server": Entry("mailq.cli.server:server", "See and steer worker servers."),
     "db": Entry("mailq.cli.db:db", "Upgrade the database, or check that it fits."),
     "up": Entry("mailq.cli.up:up", "Run PostgreSQL, Redis and a mail sink here."),

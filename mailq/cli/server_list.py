@@ -23,10 +23,12 @@ def list_servers(*, as_json: bool) -> None:
 
     A server whose lease has run out is `silent`: its batches go to others.
     """
-    from mailq.store import fleet
+    from mailq.store import fleet, maintenance
 
     with parts.opened(parts.load()) as database, database.begin() as tx:
-        found = fleet.listed(tx)
+        found, standing = fleet.listed(tx), maintenance.standing(tx)
+    if standing is not None:
+        say(f"no server takes anything up in {standing}")
     if as_json:
         print_json([as_document(each) for each in found])
         return

@@ -9,6 +9,7 @@ from mailq.core.mailing import Books, State
 if TYPE_CHECKING:
     from mailq.store.installation import Forgotten
     from mailq.store.mailings import Mailing
+    from mailq.store.maintenance import Maintenance
     from mailq.store.watching import Standing
 
 _QUIET_S = 30
@@ -24,7 +25,7 @@ def reasons(mailing: "Mailing", books: Books, standing: "Standing") -> list[str]
         case State.LOADING:
             return [f"it is still loading ({mailing.num_loaded:,} records so far); {_resume(mailing)}"]
         case State.SCHEDULED:
-            return [f"it is scheduled for {mailing.scheduled_at:%Y-%m-%d %H:%M} UTC"]
+            return [*_held(standing), f"it is scheduled for {mailing.scheduled_at:%Y-%m-%d %H:%M} UTC"]
         case State.PAUSED:
             return [f"it is paused; `mailqctl mailing resume {mailing.public_id}` goes on"]
         case State.RUNNING:
@@ -39,9 +40,7 @@ def _resume(mailing: "Mailing") -> str:
 
 
 def _of_running(mailing: "Mailing", books: Books, standing: "Standing") -> list[str]:
-    found = []
-    if standing.forgotten is not None:
-        found.append(_forgotten(standing.forgotten))
+    found = _held(standing)
     waits_for_messages = mailing.open_until is not None and mailing.open_until > standing.now
     if waits_for_messages and books.complete:
         return [*found, f"it is a stream, and waits for messages until {mailing.open_until:%Y-%m-%d %H:%M} UTC"]
@@ -57,6 +56,16 @@ def _of_running(mailing: "Mailing", books: Books, standing: "Standing") -> list[
             held = _counted(standing.num_leased, "batch is held", "batches are held")
             found.append(f"{held}, and nothing was settled for {span(quiet)}")
     return found
+
+
+def _held(standing: "Standing") -> list[str]:
+    """What keeps every mailing."""
+    found = [] if standing.forgotten is None else [_forgotten(standing.forgotten)]
+    return found if standing.maintenance is None else [*found, _maintained(standing.maintenance)]
+
+
+def _maintained(found: "Maintenance") -> str:
+    return f"nothing is sent in {found}; `mailqctl maintenance off` goes on"
 
 
 def _forgotten(found: "Forgotten") -> str:

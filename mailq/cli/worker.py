@@ -70,14 +70,17 @@ def check(chosen: Settings, *, ask_services: bool = True) -> None:
     if ask_services:
         require_noeviction(redis_url)
         with parts.opened(chosen, checked=True) as database:
-            _tell_of_a_restore(database)
+            _tell_why_nothing_is_sent(database)
 
 
-def _tell_of_a_restore(database: "Database") -> None:
-    from mailq.store import installation
+def _tell_why_nothing_is_sent(database: "Database") -> None:
+    from mailq.store import installation, maintenance
 
     with database.begin() as tx:
-        found = installation.forgotten(tx)
+        found, standing = installation.forgotten(tx), maintenance.standing(tx)
+    if standing is not None:
+        say(f"{standing}")
+        say("the server starts, and sends nothing until somebody says `mailqctl maintenance off`")
     if found is not None:
         say(f"THIS DATABASE HAS FORGOTTEN WHAT WAS SENT: {found.why}")
         say("the server starts, and sends nothing until somebody says `mailqctl db accept-restore`")

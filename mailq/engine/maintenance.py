@@ -20,7 +20,7 @@ def on(database: Transactions, *, actor: str, why: str | None = None) -> tuple[M
     Where there is maintenance already it stays as it is: since when, by whom and why.
 
     Raises:
-        BadInput: the reason is too long, or cannot be stored.
+        BadInput: the reason is too long, or not printable.
     """
     words = _reason(why)
     with database.begin() as tx:
@@ -64,8 +64,6 @@ def _wake_everybody(database: Transactions) -> None:
 
 def _reason(why: str | None) -> str | None:
     words = (why or "").strip()
-    if len(words) > MOST_WORDS:
-        raise BadInput(f"the reason is longer than {MOST_WORDS} characters", field="why")
-    if "\0" in words:
-        raise BadInput("the reason has a NUL character, which no database stores", field="why")
+    if len(words) > MOST_WORDS or not words.isprintable():
+        raise BadInput(f"a reason is at most {MOST_WORDS} printable characters on one line", field="why")
     return words or None

@@ -44,6 +44,7 @@ class Concerns(NamedTuple):
         is_given: whether an operator gave another server's batches to this one.
         leader: who does the upkeep, unless that has run out.
         life: which life of the database this is: a restore that is accepted begins a new one.
+        maintained_since: since when nothing is processed, because an operator has said so.
     """
 
     num_leased: int
@@ -51,6 +52,7 @@ class Concerns(NamedTuple):
     is_given: bool
     leader: str | None
     life: str
+    maintained_since: datetime | None = None
 
 
 def standing(tx: Connection, name: str, *, now: datetime | None = None) -> Standing | None:
@@ -91,8 +93,8 @@ def concerns(tx: Connection, server_id: int, incarnation: int) -> Concerns:
     former = select(func.count()).where(leased, batch.c.incarnation < incarnation).scalar_subquery()
     given = exists().where(server.c.migrate_to == server_id)
     leading = select(leader.c.holder).where(leader.c.role == UPKEEP, leader.c.until > db_now()).scalar_subquery()
-    life = select(installation.c.uuid).scalar_subquery()
-    return Concerns(*tx.execute(select(held, former, given, leading, life)).one())
+    of_all = (installation.c.uuid, installation.c.maintenance_since)
+    return Concerns(*tx.execute(select(held, former, given, leading, *of_all)).one())
 
 
 def drain(tx: Connection, server_id: int) -> bool:

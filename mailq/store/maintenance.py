@@ -25,6 +25,10 @@ class Maintenance:
     by: str
     why: str | None
 
+    def __str__(self) -> str:
+        reason = f": {self.why}" if self.why else ""
+        return f"maintenance since {self.since:%Y-%m-%d %H:%M:%S} UTC, begun by {self.by}{reason}"
+
 
 def standing(tx: Connection, *, lock: bool = False) -> Maintenance | None:
     """Since when nothing is processed, by whose word and why; None when all is as ever."""

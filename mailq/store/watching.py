@@ -9,9 +9,10 @@ from sqlalchemy import Connection, func, select, text
 from mailq.core.batch import State as BatchState
 from mailq.core.delivery import State as DeliveryState
 from mailq.core.mailing import Lane
-from mailq.store import installation, servers
+from mailq.store import installation, maintenance, servers
 from mailq.store.database import db_now
 from mailq.store.installation import Forgotten
+from mailq.store.maintenance import Maintenance
 from mailq.store.tables import batch, delivery
 
 _LONGEST_COUNT = "5min"
@@ -27,6 +28,7 @@ class Standing:
         progressed_at: when a worker settled something last.
         slots: worker processes that serve its lane, on servers heard of lately.
         forgotten: set while nothing at all is sent, because the database has forgotten.
+        maintenance: set while nothing at all is sent, because an operator has said so.
     """
 
     now: datetime
@@ -37,6 +39,7 @@ class Standing:
     progressed_at: datetime | None
     slots: int
     forgotten: Forgotten | None = None
+    maintenance: Maintenance | None = None
 
 
 class ReplyCount(NamedTuple):
@@ -60,7 +63,8 @@ def standing(tx: Connection, mailing_id: int, lane: Lane, *, seen_within: timede
     ).where(batch.c.mailing_id == mailing_id)
     row = tx.execute(statement).one()
     slots = servers.slots(tx, lane.value, seen_within=seen_within)
-    return Standing(**row._mapping, slots=slots, forgotten=installation.forgotten(tx))  # noqa: SLF001 - public, says SQLAlchemy
+    forgotten, maintained = installation.forgotten(tx), maintenance.standing(tx)
+    return Standing(**row._mapping, slots=slots, forgotten=forgotten, maintenance=maintained)  # noqa: SLF001 - public, says SQLAlchemy
 
 
 def replies(tx: Connection, mailing_id: int, *, limit: int = 10) -> list[ReplyCount]:

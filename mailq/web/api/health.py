@@ -26,6 +26,7 @@ class Ready(Alive):
     """Requests can be served. Without Redis they are served too: mail waits for a tick of upkeep, and rates count by process."""
 
     checks: dict[str, bool] = Field(examples=[{"database": True, "schema": True, "broker": True}])
+    maintenance: bool = Field(description="everything is accepted, and nothing is processed until an operator ends that")
 
 
 @router.head("/healthz", include_in_schema=False)
@@ -44,4 +45,4 @@ async def readiness(parts: InParts) -> Ready:
         wrong = [each.name for each in found.findings if not each.ok]
         log.warning("http.not_ready", findings=[each.words for each in found.findings if not each.ok])
         raise Problem(503, f"no requests can be served: {', '.join(wrong)}", headers={"Retry-After": str(RETRY_AFTER_S)})
-    return Ready(checks={each.name: each.ok for each in found.findings})
+    return Ready(checks={each.name: each.ok for each in found.findings}, maintenance=found.maintenance)

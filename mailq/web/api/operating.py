@@ -4,7 +4,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
 
-from mailq.admin import backlog, doubts, servers
+from mailq.admin import backlog, doubts, maintenance, servers
 from mailq.admin.doubts import Doubt, Verdict
 from mailq.admin.keys import Scope
 from mailq.web.api.given import DoubtsIn
@@ -25,7 +25,8 @@ def list_servers(caller: Admin, parts: InParts) -> ServerPage:
 @router.get("/v1/backlog", **operation("get_backlog", scope=Scope.READ))
 def get_backlog(caller: Reader, parts: InParts) -> BacklogView:
     """What waits in each lane: what an autoscaler asks."""
-    return BacklogView(data=[LaneView.of(each) for each in backlog.of(parts.database)])
+    lanes = [LaneView.of(each) for each in backlog.of(parts.database)]
+    return BacklogView(data=lanes, maintenance=maintenance.status(parts.database) is not None)
 
 
 @router.get("/v1/doubts", **operation("list_doubts", scope=Scope.READ, refuses=(404, 409), answers=LINK))

@@ -102,6 +102,7 @@ class BacklogView(View):
     """What waits, lane by lane, the most urgent first."""
 
     data: list[LaneView]
+    maintenance: bool = Field(description="nothing is sent until an operator ends that, however many servers there are")
 
 
 def _seconds(age: timedelta | None) -> float | None:

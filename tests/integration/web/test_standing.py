@@ -7,6 +7,7 @@ import json
 import httpx2
 import pytest
 
+from mailq.admin import maintenance
 from mailq.core.outcome import Doubt
 from mailq.settings import Settings
 from mailq.store.database import Database
@@ -162,7 +163,17 @@ def test_what_is_another_organizations_is_not_found(caller: Caller, stranger: Ca
 def test_health_needs_no_key(http: httpx2.Client) -> None:
     """Load balancers have none."""
     assert http.get("/healthz").json() == {"status": "ok"}
-    assert http.get("/readyz").json() == {"status": "ok", "checks": {"database": True, "schema": True}}
+    assert http.get("/readyz").json() == {"status": "ok", "checks": {"database": True, "schema": True}, "maintenance": False}
+
+
+def test_in_maintenance_requests_are_served_and_told_so(http: httpx2.Client, caller: Caller, database: Database) -> None:
+    """An autoscaler need not start servers for what waits."""
+    maintenance.on(database, actor="ann@x")
+    assert (http.get("/readyz").status_code, http.get("/readyz").json()["maintenance"]) == (200, True)
+    assert caller.post("/v1/mailings", json=LETTER).status_code == 201
+    assert caller.get("/v1/backlog").json()["maintenance"] is True
+    maintenance.off(database, actor="ann@x")
+    assert [http.get("/readyz").json()["maintenance"], caller.get("/v1/backlog").json()["maintenance"]] == [False, False]
 
 
 @pytest.mark.parametrize("path", ["/healthz", "/readyz"])

@@ -7,6 +7,7 @@ from sqlalchemy import text
 
 from mailq.core.lease import LeaseTerms
 from mailq.core.server import Place, State
+from mailq.engine import maintenance
 from mailq.store import fleet, servers
 from mailq.store.database import Database, KeptConnection
 from workers.renewal import Renewal
@@ -76,6 +77,16 @@ def test_a_main_process_without_a_pulse_gets_no_renewal(server):
 
     assert not server.renewal.beat()
     assert server.standing.beat == 1
+
+
+def test_maintenance_is_told_once_when_it_begins_and_once_when_it_ends(server, caplog):
+    for word in (maintenance.on, maintenance.off):
+        word(server.database, actor="ann@web1")
+        with caplog.at_level("WARNING", "workers.renewal"):
+            server.renewal.beat()
+            server.renewal.beat()
+    told = [str(each.msg) for each in caplog.records if each.name == "workers.renewal"]
+    assert [word in line for word, line in zip(("maintenance.on", "maintenance.off"), told, strict=True)] == [True, True]
 
 
 def test_a_lease_that_ran_out_is_followed_by_the_next_incarnation(server):
