@@ -7,6 +7,7 @@ from typing import NamedTuple, Protocol
 from mailq.core import forgetting
 from mailq.core.journal import Record
 from mailq.core.mailing import Lane
+from mailq.core.notification import Answer
 from mailq.core.outcome import Outcome
 from mailq.errors import MailqError
 
@@ -225,3 +226,18 @@ class Resolver(Protocol):
         Raises:
             Unavailable: it cannot be asked now.
         """
+
+
+class Post(Protocol):
+    """Posts webhooks. Used on one event loop."""
+
+    async def post(self, url: str, *, webhook_id: str, payload: str, secrets: Sequence[str]) -> Answer:
+        """Try once, within a time of its own; whatever happens is an answer.
+
+        Args:
+            webhook_id: the same on every attempt, so that a receiver knows what he has had.
+            secrets: each signs it.
+        """
+
+    async def close(self) -> None:
+        """Close all connections."""

@@ -1,9 +1,10 @@
 """Organizations: who mailings, keys and suppressions belong to."""
 
+from collections.abc import Collection
 from datetime import datetime
 from typing import NamedTuple
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, func, select, update
 from sqlalchemy.dialects.postgresql import insert as insert_or
 
 from mailq.errors import NotFound
@@ -45,3 +46,26 @@ def create(tx: Connection, public_id: str, name: str) -> Organization | None:
 def listed(tx: Connection) -> list[Organization]:
     """All of them, in the order of their names."""
     return [Organization._make(row) for row in tx.execute(select(*_COLUMNS).order_by(organization.c.name))]
+
+
+def webhook_secrets(tx: Connection, organization_ids: Collection[int]) -> dict[int, list[str]]:
+    """What the webhooks of organizations are signed with, the oldest first."""
+    statement = select(organization.c.id, organization.c.webhook_secrets).where(organization.c.id.in_(organization_ids))
+    return {id_: list(secrets) for id_, secrets in tx.execute(statement)}
+
+
+def add_webhook_secret(tx: Connection, organization_id: int, secret: str, *, fewer_than: int) -> bool:
+    """Sign with this one too; False if there are so many already. One that is there stays where it is."""
+    known = organization.c.webhook_secrets
+    there = select(organization.c.id).where(organization.c.id == organization_id, known.contains([secret]))
+    if tx.execute(there).one_or_none() is not None:
+        return True
+    added = update(organization).where(organization.c.id == organization_id, func.cardinality(known) < fewer_than)
+    return tx.execute(added.values(webhook_secrets=func.array_append(known, secret))).rowcount == 1
+
+
+def remove_webhook_secret(tx: Connection, organization_id: int, secret: str) -> bool:
+    """Sign with this one no more; False if that was so already."""
+    known = organization.c.webhook_secrets
+    removed = update(organization).where(organization.c.id == organization_id, known.contains([secret]))
+    return tx.execute(removed.values(webhook_secrets=func.array_remove(known, secret))).rowcount == 1
