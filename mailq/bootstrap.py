@@ -6,11 +6,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mailq import __version__
 from mailq.broker.doorbell import CeleryDoorbell
 from mailq.broker.marks import RedisMarks
 from mailq.clock import Clock
 from mailq.core.batch import Owner
 from mailq.core.migration_list import MigrationList
+from mailq.core.networks import networks
 from mailq.core.restart import Known
 from mailq.core.retry import RetryPolicy
 from mailq.engine.custody import Custody
@@ -40,9 +42,13 @@ from mailq.transports.server_lock import lock_path, proves_dead
 if TYPE_CHECKING:
     from mailq.client.carrier import Carrier, Told
     from mailq.client.doors import Door
+    from mailq.engine.calls.addresses import Policy
     from mailq.engine.calls.kind import Means
+    from mailq.engine.calls.responses import Respond
     from mailq.engine.calls.terms import Terms
+    from mailq.engine.notifier import Notifier
     from mailq.store.outbox_database import OutboxDatabase
+    from mailq.transports.webhooks import Poster
 
 
 def database(settings: Settings, *, application: str = "mailq") -> Database:
@@ -146,6 +152,34 @@ def call_means(settings: Settings) -> "Callable[[int], Means]":
     from mailq.engine.calls.kind import Means
 
     return lambda organization_id: Means(organization_id, settings.batch.size, settings.doubt.policy)
+
+
+def call_policy(settings: Settings) -> "Policy":
+    """What answers calls may ask for."""
+    from mailq.engine.calls.addresses import Policy
+
+    chosen = settings.calls
+    return Policy(emails=chosen.response_sender is not None, networks=networks(chosen.webhook_networks))
+
+
+def respond(settings: Settings) -> "Respond":
+    """What makes the answers of calls."""
+    from mailq.engine.calls.answering import Answering
+
+    return Answering(settings.calls.response_sender)
+
+
+def notifier(settings: Settings, database: Transactions) -> "Notifier":
+    """What sends the answers that are posted, for a thread of its own."""
+    from mailq.engine.notifier import Notifier
+
+    def poster() -> "Poster":
+        from mailq.transports.webhooks import Poster
+
+        chosen = settings.calls
+        return Poster(timeout=chosen.webhook_timeout, agent=f"mailq/{__version__}", allowed=networks(chosen.webhook_networks))
+
+    return Notifier(database, poster, timeout=settings.calls.webhook_timeout)
 
 
 def evidence(settings: Settings, database: Database, relay: Resolver) -> Evidence:

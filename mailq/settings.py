@@ -26,8 +26,9 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from mailq.core.mailing import DoubtPolicy
 from mailq.core.migration_list import Itself, Malformed, MigrationList
+from mailq.core.networks import networks
 from mailq.core.verp import require_bounce_address
-from mailq.errors import Misconfigured
+from mailq.errors import BadInput, Misconfigured
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
@@ -179,6 +180,29 @@ class CallSettings(_Part):
     webhook_networks: str = Field(
         "", description="networks that webhooks may go to though they are private: `10.1.0.0/16,fd00::/8`; separated by commas"
     )
+
+    @field_validator("response_sender")
+    @classmethod
+    def response_sender_can_send(cls, text: str | None) -> str | None:
+        """A mistake in it is told before a call has asked for an e-mail, and not when it has run."""
+        if text is None:
+            return None
+        from mailq.core.message import parse_mailbox  # noqa: PLC0415 - the templates come with it
+
+        try:
+            sender = parse_mailbox("response_sender", text)
+        except BadInput as error:
+            raise ValueError(f"{error}; write it as `Shop <calls@example.org>`") from None
+        if sender.address.international:
+            raise ValueError("must be ASCII before the @")
+        return text
+
+    @field_validator("webhook_networks")
+    @classmethod
+    def webhook_networks_can_be_read(cls, text: str) -> str:
+        """A mistake in it is told before the first webhook."""
+        networks(text)
+        return text
 
 
 class Settings(BaseSettings):
