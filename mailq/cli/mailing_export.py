@@ -1,20 +1,12 @@
 """`mailing export`: streamed from a server-side cursor, whatever the size of the mailing."""
 
-import csv
-import os
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import TextIO
 
 import click
 
-from mailq.cli import parts
+from mailq.cli import parts, rows
 from mailq.cli.options import CONTEXT, Words, examples, json_option, reference_argument
-from mailq.cli.terminal import plain
 from mailq.core.delivery import State
-from mailq.errors import Unavailable
 
 COLUMNS = ("seq", "address", "state", "skip", "doubt", "attempts", "relay", "reply", "settled_at", "message_id")
 
@@ -33,44 +25,8 @@ def export(*, reference: str, output: Path | None, states: tuple[str, ...], as_j
 
     chosen = parts.load()
     wanted = [State(state) for state in states]
-    with parts.opened(chosen) as database, _opened(output) as file:
-        rows = mailings.export(database, None, reference, states=wanted, message_id_domain=chosen.message_id_domain)
-        write = _json_writer(file) if as_json else _csv_writer(file)
-        for row in rows:
+    with parts.opened(chosen) as database, rows.opened(output) as file:
+        found = mailings.export(database, None, reference, states=wanted, message_id_domain=chosen.message_id_domain)
+        write = (rows.json_writer if as_json else rows.csv_writer)(file, COLUMNS)
+        for row in found:
             write(row._asdict())
-
-
-@contextmanager
-def _opened(output: Path | None) -> Iterator[TextIO]:
-    """Stdout, or a file that takes its name when it is complete."""
-    if output is None:
-        yield sys.stdout
-        sys.stdout.flush()
-        return
-    draft = output.with_name(f".{output.name}.{os.getpid()}.part")
-    try:
-        with draft.open("w", encoding="utf-8", newline="") as file:
-            yield file
-        draft.replace(output)
-    except OSError as error:
-        raise Unavailable(f"{output} cannot be written: {error.strerror}") from None
-    finally:
-        draft.unlink(missing_ok=True)
-
-
-def _csv_writer(file: TextIO) -> Callable[[dict[str, object]], None]:
-    rows = csv.writer(file, lineterminator="\n")
-    rows.writerow(COLUMNS)
-    return lambda row: rows.writerow(["" if row[name] is None else _text(row[name]) for name in COLUMNS])
-
-
-def _json_writer(file: TextIO) -> Callable[[dict[str, object]], None]:
-    import json
-
-    encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), default=plain).encode
-    return lambda row: print(encode({name: row[name] for name in COLUMNS}), file=file)
-
-
-def _text(value: object) -> str:
-    shown = plain(value) if not isinstance(value, (str, int)) else value
-    return str(shown)

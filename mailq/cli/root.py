@@ -18,6 +18,7 @@ COMMANDS = {
     "demo": Entry("mailq.cli.demo:demo", "Send a mailing through a local stack and count it twice."),
     "prove": Entry("mailq.cli.prove:prove", "Inflict faults on a real stack and compare the books with the relay's."),
     "mailing": Entry("mailq.cli.mailing:mailing", "Submit, watch and steer mailings."),
+    "call": Entry("mailq.cli.call:call", "Send calls, and see what became of them."),
     "doubt": Entry("mailq.cli.doubt:doubt", "List and resolve mails that may have been sent or not."),
     "suppression": Entry("mailq.cli.suppression:suppression", "See and change which addresses must not be mailed."),
     "history": Entry("mailq.cli.history:history", "Show every mail that one address got or did not get."),
