@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -13,12 +14,32 @@ from fastapi.routing import APIRoute
 from mailq import bootstrap
 from mailq.admin.health import ready
 from mailq.clock import Clock
+from mailq.core.networks import networks
+from mailq.engine.calls.addresses import Policy
+from mailq.engine.calls.answering import Answering
 from mailq.engine.messages import accept
 from mailq.settings import Settings
 from mailq.store.database import Database
-from mailq.web.api import addresses, exports, health, mailings, messages, openapi, operating, problems, steering, watching
+from mailq.web.api import (
+    addresses,
+    call_results,
+    calls,
+    conversations,
+    exports,
+    health,
+    mailings,
+    maintaining,
+    messages,
+    openapi,
+    operating,
+    problems,
+    steering,
+    subscribers,
+    watching,
+)
 from mailq.web.api.access import Access
 from mailq.web.api.callers import Callers
+from mailq.web.api.calling import CallRules, receiver
 from mailq.web.api.events import Watching
 from mailq.web.api.gathering import Gatherer
 from mailq.web.api.guard import BodyGuard, BodyPolicy
@@ -28,7 +49,9 @@ from mailq.web.api.paths import Paths
 from mailq.web.api.protocol import STOPPING
 from mailq.web.api.rates import Rates
 
-ROUTERS = tuple(each.router for each in (messages, mailings, steering, exports, watching, addresses, operating, health))
+_MAIL = (messages, mailings, steering, exports, watching, addresses)
+_CALLS = (calls, conversations, call_results, subscribers)
+ROUTERS = tuple(each.router for each in (*_MAIL, *_CALLS, operating, maintaining, health))
 
 _THREADS = 10
 """Requests that may ask the database at once; with the uploads and the messages fewer than it keeps connections for us."""
@@ -85,7 +108,7 @@ async def _lifespan(settings: Settings, database: Database, app: FastAPI) -> Asy
 
 def _parts(settings: Settings, database: Database, stopping: asyncio.Event) -> Parts:
     clock = Clock().monotonic
-    gatherer = Gatherer(database)
+    gatherer, rules = Gatherer(database), _call_rules(settings)
     redis_url = settings.redis_url.get_secret_value() if settings.redis_url else None
     return Parts(
         database=database,
@@ -93,6 +116,8 @@ def _parts(settings: Settings, database: Database, stopping: asyncio.Event) -> P
         rates=Rates(redis_url, clock=clock),
         gatherer=gatherer,
         messages=gatherer.of(accept),
+        calls=gatherer.of(receiver(rules.terms)),
+        call_rules=rules,
         watching=Watching(stopping),
         rate_per_s=settings.api.rate_per_s,
         batch_size=settings.batch.size,
@@ -104,6 +129,17 @@ def _parts(settings: Settings, database: Database, stopping: asyncio.Event) -> P
         watches=Places(_MOST_WATCHES, "streams of events"),
         spools=Places(_MOST_SPOOLS, "exports"),
         readiness=partial(ready, database, redis_url),
+    )
+
+
+def _call_rules(settings: Settings) -> CallRules:
+    sender = settings.calls.response_sender
+    respond = Answering(sender)
+    return CallRules(
+        terms=replace(bootstrap.call_terms(settings), respond=respond),
+        means=bootstrap.call_means(settings),
+        respond=respond,
+        policy=Policy(emails=sender is not None, networks=networks(settings.calls.webhook_networks)),
     )
 
 

@@ -8,24 +8,29 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from pydantic.json_schema import models_json_schema
 
+from mailq.web.api import call_schemas
+from mailq.web.api.call_schemas import REFERENCES
 from mailq.web.api.operations import SECURITY, ProblemView, bodies
 
 TITLE = "mailq"
 VERSION = "1"
-_REFERENCES = "#/components/schemas/{model}"
-_ABOUT = """Mailings (one content for many recipients) and single messages, and what became of every one of them.
+_ABOUT = """Mailings (one content for many recipients) and single messages, and what became of every one of them. Calls are methods on
+objects that are received at once, also in maintenance, and run later, each once; conversations are calls that run in sequence.
 
 Every request but those for health carries a key: `Authorization: Bearer mq_…`. Every error is a problem (RFC 9457). Moments have a time
 zone. Within `/v1` fields and operations are added, and none is taken away: read what you know, and leave the rest.
 """
 _KEYS = (
-    "A key of one organization, made by `mailqctl key create`. Scopes: `send` makes, fills and steers mailings, sends messages and adds "
-    "suppressions; `read` looks at everything of the organization; `admin` may do all, and alone sees servers, settles doubts and "
-    "removes suppressions. A revoked key is refused within 5 seconds."
+    "A key of one organization, made by `mailqctl key create`. Scopes: `send` makes, fills and steers mailings, sends messages and "
+    "calls, and adds suppressions; `read` looks at everything of the organization; `admin` may do all, and alone sees servers, settles "
+    "doubts and changes or removes suppressions. A revoked key is refused within 5 seconds."
 )
 TAGS = [
     {"name": "mailings", "description": "One content for many recipients."},
     {"name": "messages", "description": "One message for one recipient, sent at once."},
+    {"name": "calls", "description": "Methods on objects, received at once and run later, once, with their results."},
+    {"name": "conversations", "description": "Calls that run strictly in sequence once all are there, and never twice."},
+    {"name": "subscribers", "description": "Addresses with attributes, and lists of them; made and changed by calls."},
     {"name": "recipients", "description": "What one address got."},
     {"name": "suppressions", "description": "Addresses that are not mailed."},
     {"name": "operations", "description": "How the installation stands."},
@@ -58,10 +63,10 @@ def _named(document: dict[str, Any]) -> dict[str, Any]:
 
 
 def _components(found: dict[str, Any]) -> dict[str, Any]:
-    _, taken = models_json_schema([(each, "validation") for each in bodies()], ref_template=_REFERENCES)
-    _, problem = models_json_schema([(ProblemView, "validation")], ref_template=_REFERENCES)
+    _, taken = models_json_schema([(each, "validation") for each in bodies()], ref_template=REFERENCES)
+    _, problem = models_json_schema([(ProblemView, "validation")], ref_template=REFERENCES)
     ours = dict(problem["$defs"])
     ours["Problem"] = ours.pop("ProblemView")
-    schemas = {**found.get("schemas", {}), **taken.get("$defs", {}), **ours}
+    schemas = {**found.get("schemas", {}), **taken.get("$defs", {}), **call_schemas.components(), **ours}
     scheme = {"type": "http", "scheme": "bearer", "bearerFormat": "mq_…", "description": _KEYS}
     return {"schemas": dict(sorted(schemas.items())), "securitySchemes": {SECURITY: scheme}}

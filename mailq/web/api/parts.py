@@ -10,11 +10,13 @@ from fastapi import Depends, Request
 from mailq.admin.health import Readiness
 from mailq.admin.keys import Identity, Scope
 from mailq.core.mailing import DoubtPolicy
+from mailq.engine.calls.order import CallOrder
 from mailq.engine.messages import MessageOrder, Taken
 from mailq.store.database import Database
 from mailq.web.api.access import NOTE, Note
 from mailq.web.api.bodies import Given, read_body
 from mailq.web.api.callers import Callers, require_scope
+from mailq.web.api.calling import CallRules, ReceivedCall
 from mailq.web.api.events import Watching
 from mailq.web.api.gathering import Gathered, Gatherer
 from mailq.web.api.holding import Places
@@ -43,6 +45,8 @@ class Parts:
     rates: Rates
     gatherer: Gatherer
     messages: Gathered[MessageOrder, Taken]
+    calls: Gathered[CallOrder, ReceivedCall]
+    call_rules: CallRules
     watching: Watching
     rate_per_s: int
     batch_size: int

@@ -165,7 +165,7 @@ async def _say_nothing(_: Request, __: Exception) -> Response:
 
 def _parameter_fault(error: Mapping[str, Any]) -> Fault:
     place, name = (*error["loc"], "")[:2]
-    return {"header" if place == "header" else "parameter": str(name), "detail": str(error["msg"])}
+    return {"header" if place == "header" else "parameter": str(name), "detail": str(error["msg"]).removeprefix("Value error, ")}
 
 
 def _faults(error: MailqError, field: str | None, *, bodiless: bool) -> list[Fault]:
