@@ -23,7 +23,9 @@ COMMANDS = {
     "suppression": Entry("mailq.cli.suppression:suppression", "See and change which addresses must not be mailed."),
     "history": Entry("mailq.cli.history:history", "Show every mail that one address got or did not get."),
     "key": Entry("mailq.cli.key:key", "Make and revoke keys of the HTTP API."),
-    "organization": Entry("mailq.cli.organization:organization", "Make and list organizations."),
+    "organization": Entry(
+        "mailq.cli.organization:organization", "Make and list organizations, and change their webhook secrets."
+    ),
     "worker": Entry("mailq.cli.worker:worker", "Start a worker server."),
     "api": Entry("mailq.cli.api:api", "Serve the HTTP API."),
     "outbox": Entry("mailq.cli.outbox:outbox", "Carry what producers on other databases commit."),
