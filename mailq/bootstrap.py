@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from mailq.engine.calls.addresses import Policy
     from mailq.engine.calls.kind import Means
     from mailq.engine.calls.responses import Respond
+    from mailq.engine.calls.running import Runner
     from mailq.engine.calls.terms import Terms
     from mailq.engine.notifier import Notifier
     from mailq.store.outbox_database import OutboxDatabase
@@ -167,6 +168,13 @@ def respond(settings: Settings) -> "Respond":
     from mailq.engine.calls.answering import Answering
 
     return Answering(settings.calls.response_sender)
+
+
+def runner(settings: Settings, database: Transactions) -> "Runner":
+    """What runs calls, for one thread."""
+    from mailq.engine.calls.running import Runner
+
+    return Runner(database, call_means(settings), respond(settings), terms=call_terms(settings))
 
 
 def notifier(settings: Settings, database: Transactions) -> "Notifier":

@@ -9,6 +9,7 @@ from mailq import telemetry
 from mailq.errors import MailqError
 from mailq.settings import Settings
 from mailq.store import leader
+from mailq.store.agenda import Agenda
 from mailq.store.database import Database
 from workers import children
 
@@ -25,12 +26,28 @@ LEAD_FOR_TICKS = 5
 class Hands:
     """The warden's watch, takeover, evidence and upkeep, behind one door. Every method may raise Unavailable, and is tried again."""
 
-    def __init__(self, settings: Settings, database: Database, *, server_id: int, main_pid: int, name: str) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        database: Database,
+        *,
+        server_id: int,
+        main_pid: int,
+        name: str,
+        found: Callable[[Agenda], None] = lambda _: None,
+    ) -> None:
+        """What a warden works with.
+
+        Args:
+            name: by which it leads.
+            found: hears what the upkeep has found to do, also for others; takes no time.
+        """
         self._settings = settings
         self._database = database
         self._server_id = server_id
         self._main_pid = main_pid
         self._name = name
+        self._found = found
 
     def look(self, incarnation: int) -> None:
         """Look after the worker processes of this server."""
@@ -60,7 +77,7 @@ class Hands:
 
     def keep_up(self) -> None:
         """The upkeep of the one who leads."""
-        self._upkeep.tick()
+        self._found(self._upkeep.tick())
 
     def resign(self) -> None:
         """Leave the lead to others at once."""

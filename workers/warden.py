@@ -9,14 +9,16 @@ import os
 import select
 import signal
 import sys
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mailq import settings, telemetry
 from mailq.settings import Settings
 from mailq.store.database import Database, KeptConnection
-from mailq.store.waking import Ear
+from mailq.store.waking import Ear, News
 from workers import lifeline
+from workers.calling import SWEEP_EVERY_S, Calls, Notifications, Strand
 from workers.chores import Chores
 from workers.listening import Listening
 from workers.marking import Marking
@@ -26,6 +28,7 @@ from workers.signboard import Signboard
 if TYPE_CHECKING:
     from mailq.engine.guard import Guard
     from mailq.engine.mover import Mover
+    from mailq.store.agenda import Agenda
 
 log = telemetry.logger(__name__)
 
@@ -33,7 +36,11 @@ END_WITHIN_S = 2.0
 
 
 class Warden:
-    """Strands: renewals on the main thread with a connection of their own, chores on another, and who listens to producers."""
+    """Strands: renewals on the main thread with a connection of their own, chores on another, who listens to producers, and, while it
+    leads, who runs calls and who sends their answers.
+
+    One connection listens for all of them. What is due by time, and what nobody heard, the look of the upkeep finds for all of them.
+    """
 
     def __init__(self, chosen: Settings, *, server_id: int, board: Signboard, lock: str, main_pid: int) -> None:
         self._settings = chosen
@@ -49,7 +56,11 @@ class Warden:
         self._renewal = Renewal(connection, board, lease_terms(chosen), server_id=server_id, lock=lock, marks=self._marking)
         self._chores = self._make_chores(server_id, main_pid)
         chores = self._chores
-        self._listening = Listening(Ear(self._database), self._make_mover, leads=lambda: chores.leads, tick=chores.tick_now)
+        self._calls = Strand("calls", self._make_calls, leads=lambda: chores.leads, look_every_s=SWEEP_EVERY_S)
+        self._notifications = Strand("notifications", self._make_notifications, leads=lambda: chores.leads)
+        self._listening = Listening(
+            Ear(self._database), self._make_mover, leads=lambda: chores.leads, tick=chores.tick_now, tell=self._hear
+        )
 
     def run(self) -> None:
         """Until the main process ends."""
@@ -57,6 +68,8 @@ class Warden:
         self._chores.start()
         self._marking.start()
         self._listening.start()
+        self._calls.start()
+        self._notifications.start()
         while True:
             self._board.show_warden()
             well = self._renewal.beat()
@@ -70,7 +83,29 @@ class Warden:
                     break
                 case _:
                     self._chores.nudge()
+        self._end()
+
+    def _end(self) -> None:
+        by_s = time.monotonic() + END_WITHIN_S
+        strands = (self._calls, self._notifications)
+        for strand in strands:
+            strand.ask_to_end()
         self._chores.end(END_WITHIN_S)
+        for strand in strands:
+            strand.end(max(0.0, by_s - time.monotonic()))
+
+    def _hear(self, news: frozenset[News]) -> None:
+        """What is heard and not the mover's. Of whatever there may be, `News.ALL`, the upkeep finds out: it looks at once."""
+        if News.CALLS in news:
+            self._calls.wake()
+        if News.NOTIFICATIONS in news:
+            self._notifications.wake()
+
+    def _find(self, agenda: "Agenda") -> None:
+        if agenda.calls:
+            self._calls.wake(due=True)
+        if agenda.notifications:
+            self._notifications.wake()
 
     def _make_chores(self, server_id: int, main_pid: int) -> Chores:
         from workers.hands import Hands
@@ -79,7 +114,7 @@ class Warden:
         name = f"{chosen.server_name}/{os.getpid()}"
         return Chores(
             self._board,
-            Hands(chosen, self._database, server_id=server_id, main_pid=main_pid, name=name),
+            Hands(chosen, self._database, server_id=server_id, main_pid=main_pid, name=name, found=self._find),
             tick_every=chosen.upkeep.every,
             concerns=lambda: self._renewal.concerns,
             name=name,
@@ -95,6 +130,17 @@ class Warden:
         from mailq import bootstrap
 
         return bootstrap.mover(self._settings, self._database)
+
+    def _make_calls(self) -> Calls:
+        from mailq import bootstrap
+
+        connection = KeptConnection(self._database)
+        return Calls(bootstrap.runner(self._settings, connection), connection)
+
+    def _make_notifications(self) -> Notifications:
+        from mailq import bootstrap
+
+        return Notifications(bootstrap.notifier(self._settings, self._database))
 
 
 def _database_url(chosen: Settings) -> str:

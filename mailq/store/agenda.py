@@ -23,7 +23,7 @@ class Agenda(NamedTuple):
 # Each part stops at the first row of a partial index. Where one is not exact it says yes, and the step finds nothing. The time is
 # that of the statement: one that changes from row to row is compared with every row, and searched for in no index.
 # The last part is counted, lest the planner hope for an early row and begin to read all mailings that ever were.
-# In maintenance nothing that is held back is looked for: it would be found at every tick.
+# What is held back, in maintenance or because the database has forgotten, is not looked for: it would be found at every tick.
 _LOOK = text("""
 SELECT awake AND (
        EXISTS (SELECT FROM mailing WHERE state = 'scheduled' AND scheduled_at <= statement_timestamp())
@@ -41,13 +41,13 @@ SELECT awake AND (
                 WHERE num_in_doubt > 0 AND mailing.doubt_policy <> 'hold')
     OR (SELECT count(*) FROM mailing WHERE state IN ('running', 'paused') AND open_until IS NULL
            AND NOT EXISTS (SELECT FROM batch WHERE batch.mailing_id = mailing.id AND batch.state IN ('ready', 'leased', 'waiting'))) > 0,
-       awake AND (
+       awake AND sound AND (
        EXISTS (SELECT FROM call WHERE state = 'ready')
     OR EXISTS (SELECT FROM call WHERE state = 'scheduled' AND scheduled_at <= statement_timestamp())
     OR EXISTS (SELECT FROM conversation WHERE state = 'receiving'
                   AND last_part_at <= statement_timestamp() - CAST(:part_gap AS interval))),
-       awake AND EXISTS (SELECT FROM notification WHERE state = 'pending' AND due_at <= statement_timestamp())
-  FROM (SELECT maintenance_since IS NULL AS awake FROM installation) AS standing
+       awake AND sound AND EXISTS (SELECT FROM notification WHERE state = 'pending' AND due_at <= statement_timestamp())
+  FROM (SELECT maintenance_since IS NULL AS awake, behind_since IS NULL AS sound FROM installation) AS standing
 """)
 
 
