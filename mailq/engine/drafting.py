@@ -4,10 +4,10 @@ Each step is one transaction, and doing it again is no mistake. From `complete` 
 """
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime
-from typing import Any, Self
+from typing import Any, Protocol, Self
 
 from sqlalchemy import Connection
 
@@ -17,11 +17,12 @@ from mailq.core.ids import public_id
 from mailq.core.mailing import State
 from mailq.core.message import compile_content, read_content
 from mailq.engine.filling import fill
-from mailq.engine.intake.order import MailingOrder, require_variables
+from mailq.engine.intake.order import MailingOrder, require_names
+from mailq.engine.intake.record import Part
 from mailq.engine.intake.source import Source
 from mailq.engine.repeating import once
 from mailq.errors import BadInput, Conflict
-from mailq.store import mailings, waking
+from mailq.store import mailings, recipients, waking
 from mailq.store.database import Database, moment
 from mailq.store.mailings import IN_PARTS, Draft, Mailing
 
@@ -119,7 +120,22 @@ def upload(
     return Uploaded.from_mapping(answer)
 
 
-def put_in(tx: Connection, mailing: Mailing, source: Source) -> Uploaded:
+class Filling(Protocol):
+    """What a mailing can be filled with: a `Source`, or recipients that came otherwise.
+
+    Attributes:
+        where: what to call it in messages.
+        columns: the names that a template may use.
+    """
+
+    where: str
+    columns: frozenset[str]
+
+    def parts(self) -> Iterator[Part]:
+        """The recipients, many at a time."""
+
+
+def put_in(tx: Connection, mailing: Mailing, source: Filling) -> Uploaded:
     """Put recipients into a mailing whose load is locked, or that this transaction has made.
 
     Raises:
@@ -127,7 +143,7 @@ def put_in(tx: Connection, mailing: Mailing, source: Source) -> Uploaded:
     """
     _require_open(mailing)
     try:
-        require_variables(read_content(mailings.content(tx, mailing.id)), source)
+        require_names(read_content(mailings.content(tx, mailing.id)), source.columns, source.where)
         filled = fill(tx, mailing, source.parts())
     except BadInput as error:
         error.field = error.field or "recipients"
@@ -138,6 +154,23 @@ def put_in(tx: Connection, mailing: Mailing, source: Source) -> Uploaded:
         raise Conflict(f"mailing {mailing.public_id} was loaded by somebody else at the same time; upload again")
     num_valid = filled.num_recipients - filled.num_invalid
     return Uploaded(filled.num_recipients, num_valid, filled.num_invalid, tuple(filled.errors), num_profiles)
+
+
+def redraft(tx: Connection, mailing: Mailing, order: MailingOrder) -> Mailing:
+    """Let a mailing, whose row the caller has locked and which is not complete, say something else, or be sent otherwise.
+
+    Raises:
+        BadInput: a template is at fault, needs what the recipients do not have, or a time that is new is past.
+        Conflict: it is complete, started or over, or is loaded from a file.
+    """
+    _require_open(mailing)
+    compile_content(order.content, clock=Clock().monotonic)
+    if (found := recipients.names_of_loaded(tx, mailing.id)) is not None:
+        require_names(order.content, found, f"mailing {mailing.public_id}")
+    _require_to_come(order, moment(tx), but=mailing)
+    changed = mailings.rewrite(tx, mailing.id, draft(mailing.organization_id, order, IN_PARTS))
+    log.info("mailing.redrafted", mailing=mailing.public_id)
+    return changed
 
 
 def complete(tx: Connection, organization_id: int | None, reference: str) -> Mailing:
@@ -174,10 +207,15 @@ def _require_in_parts(mailing: Mailing) -> None:
         raise Conflict(f"mailing {mailing.public_id} is loaded from a file; submit that again to finish its load")
 
 
-def _require_to_come(order: MailingOrder, now: datetime) -> None:
+def _require_to_come(order: MailingOrder, now: datetime, *, but: Mailing | None = None) -> None:
+    """Refuse times that are past.
+
+    Args:
+        but: a mailing whose times were judged when they were said.
+    """
     for field, what in (("scheduled_at", "scheduled time"), ("expires_at", "expiry time")):
         given = getattr(order, field)
-        if given is not None and given <= now:
+        if given is not None and given <= now and (but is None or given != getattr(but, field)):
             raise BadInput(f"the {what} is past: {given.isoformat()}", field=field)
 
 

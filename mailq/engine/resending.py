@@ -28,6 +28,8 @@ log = telemetry.logger(__name__)
 
 ACTION = "mailing.resend"
 MOST_NAMED = 1000
+MOST_BATCHES = 1000
+"""Whose rows one transaction holds: those who send of them wait for its end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +80,22 @@ def resend(
     return Resent(mailing.public_id, num, mailing.lane)
 
 
+def resend_in(tx: Connection, mailing: Mailing, *, actor: str, who: Sequence[str] = ()) -> Resent:
+    """The same in one transaction.
+
+    Raises:
+        Conflict: as `resend`; or errors are in too many batches for all of them to be held until the transaction ends.
+        NotFound, BadInput: as `resend`.
+    """
+    if len(who) > MOST_NAMED:
+        raise BadInput(f"at most {MOST_NAMED:,} recipients can be named at once", field="addresses")
+    require_allowed(tx, mailing)
+    now = moment(tx)
+    num = _reopen_named(tx, mailing, who, now, actor) if who else _reopen_all(tx, mailing, now, actor)
+    log.info("mailing.resent", mailing=mailing.public_id, num=num, actor=actor)
+    return Resent(mailing.public_id, num, mailing.lane)
+
+
 def require_allowed(tx: Connection, mailing: Mailing) -> None:
     """Refuse to send errors of a mailing again that has not started, or is over.
 
@@ -104,6 +122,24 @@ def _reopen_all_of(database: Transactions, mailing: Mailing, batch_id: int, unti
             details = {"batch_id": batch_id, "num": len(opened)}
             audit.note(tx, actor=actor, action=ACTION, mailing_id=mailing.id, details=details)
     return len(opened)
+
+
+def _reopen_all(tx: Connection, mailing: Mailing, until: datetime, actor: str) -> int:
+    affected = resending.batches_with(tx, mailing.id)
+    if len(affected) > MOST_BATCHES:
+        raise Conflict(
+            f"mailing {mailing.public_id} has errors in {len(affected):,} batches, more than the {MOST_BATCHES:,} that can be"
+            " held at once; use `mailqctl mailing resend` or the API's `resend`"
+        )
+    num_of = dict[int, int]()
+    for each in [doubts.lock(tx, batch_id) for batch_id in affected]:
+        if opened := resending.reopen(tx, each, _whose(mailing), until=until):
+            num_of[each.batch_id] = len(opened)
+    if num_of:
+        _reopen_mailing(tx, mailing.id)
+    for batch_id, num in num_of.items():
+        audit.note(tx, actor=actor, action=ACTION, mailing_id=mailing.id, details={"batch_id": batch_id, "num": num})
+    return sum(num_of.values())
 
 
 def _reopen_named(tx: Connection, mailing: Mailing, who: Sequence[int | str], until: datetime, actor: str) -> int:

@@ -3,6 +3,8 @@
 from collections.abc import Set as AbstractSet
 from itertools import repeat
 
+from sqlalchemy import Connection
+
 from mailq import telemetry
 from mailq.core.delivery import Skip
 from mailq.core.mailing import State
@@ -75,6 +77,25 @@ def drop(database: Database, reference: str) -> Mailing:
             raise Conflict(f"mailing {mailing.public_id} is being loaded by another process; end that one first")
         while _drop_some(database, mailing):
             pass
+    log.info("mailing.dropped", mailing=mailing.public_id)
+    return mailing
+
+
+def drop_in(tx: Connection, mailing_id: int) -> Mailing:
+    """Delete a mailing that has not begun, within a transaction: a draft, or one that is loaded, or waits for its time.
+
+    Raises:
+        NotFound: it is gone.
+        Conflict: it has begun, or somebody is loading it.
+    """
+    mailing = mailings.get(tx, mailing_id, lock=True)
+    if mailing.state not in {State.DRAFT, State.LOADING, State.SCHEDULED}:
+        raise Conflict(f"mailing {mailing.public_id} is {mailing.state}: only one that has not begun can be deleted; cancel it")
+    if not mailings.try_lock_load(tx, mailing.id):
+        raise Conflict(f"mailing {mailing.public_id} is being loaded by somebody else")
+    while recipients.delete_last_batches(tx, mailing.id, limit=_BATCHES_PER_STEP):
+        pass
+    recipients.delete_mailing(tx, mailing.id)
     log.info("mailing.dropped", mailing=mailing.public_id)
     return mailing
 

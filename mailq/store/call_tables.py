@@ -189,4 +189,6 @@ recipient_list_member = Table(
         postgresql_where=text("address IS NOT NULL"),
     ),
     Index(None, "subscriber_id", postgresql_where=text("subscriber_id IS NOT NULL")),
+    # Read in the order of the members, a batch at a time.
+    Index("recipient_list_member_order_idx", "recipient_list_id", "id"),
 )

@@ -26,6 +26,7 @@ _SHOWN = [each for each in mailing.c if each.name != "content"]
 IN_PARTS = ""
 """The source's digest of a mailing whose recipients are uploaded, one part after the other."""
 
+_REWRITTEN = ("name", "lane", "doubt_policy", "content_digest", "scheduled_at", "expires_at", "repeats")
 _LONGEST_WAIT = "5min"
 _PREFIX_AT_LEAST = 8
 _PREFIX = re.compile(r"mlg_.{0,3}\Z")
@@ -258,6 +259,12 @@ def note_complete(tx: Connection, mailing_id: int) -> Mailing:
     return _mailing(tx.execute(update(mailing).where(mailing.c.id == mailing_id).values(values).returning(*_SHOWN)).one())
 
 
+def rewrite(tx: Connection, mailing_id: int, draft: Draft) -> Mailing:
+    """Write what a mailing says from now on, and how it is to be sent; what it goes by, and its recipients, stay."""
+    values = {name: getattr(draft, name) for name in _REWRITTEN} | {"content": dict(draft.content)}
+    return _mailing(tx.execute(update(mailing).where(mailing.c.id == mailing_id).values(values).returning(*_SHOWN)).one())
+
+
 def content(tx: Connection, mailing_id: int) -> Mapping[str, Any]:
     """What it says, as `Content.as_mapping` wrote it."""
     found: Mapping[str, Any] = tx.execute(select(mailing.c.content).where(mailing.c.id == mailing_id)).scalar_one()
@@ -270,6 +277,11 @@ def lock_load(tx: Connection, mailing_id: int) -> None:
     tx.execute(text(f"SET LOCAL statement_timeout = '{_LONGEST_WAIT}'"))
     tx.execute(select(func.pg_advisory_xact_lock(mailing_id)))
     tx.execute(text(f"SET LOCAL statement_timeout = '{limit}'"))
+
+
+def try_lock_load(tx: Connection, mailing_id: int) -> bool:
+    """The same, without waiting for another loader; False if there is one."""
+    return bool(tx.execute(select(func.pg_try_advisory_xact_lock(mailing_id))).scalar_one())
 
 
 @contextmanager

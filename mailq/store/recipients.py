@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import psycopg2
-from sqlalchemy import Connection, and_, delete, func, insert, select, update
+from sqlalchemy import Connection, and_, delete, func, insert, select, text, update
 from sqlalchemy.exc import IntegrityError
 
 from mailq.core.batch import State as BatchState
@@ -92,6 +92,19 @@ def last_batch_number(tx: Connection, mailing_id: int) -> int:
     return int(
         tx.execute(select(func.coalesce(func.max(batch.c.number), 0)).where(batch.c.mailing_id == mailing_id)).scalar_one()
     )
+
+
+_NAMES = text("""
+SELECT count(DISTINCT sample.seq), array_agg(DISTINCT name) FILTER (WHERE name IS NOT NULL)
+  FROM (SELECT seq, variables FROM delivery WHERE mailing_id = :mailing_id AND state = 'pending' ORDER BY seq LIMIT 1000) AS sample
+  LEFT JOIN LATERAL jsonb_object_keys(sample.variables) AS name ON true
+""")
+
+
+def names_of_loaded(tx: Connection, mailing_id: int) -> frozenset[str] | None:
+    """The variables that the first 1,000 recipients of a mailing have; None if it has no recipients yet."""
+    num, found = tx.execute(_NAMES, {"mailing_id": mailing_id}).one()
+    return frozenset(found or ()) if num else None
 
 
 def add_batches(tx: Connection, mailing_id: int, loads: Sequence[Load], *, number: int) -> None:

@@ -98,8 +98,11 @@ def require_variables(content: Content | ReadyMade, source: Source) -> None:
     require_names(content, source.columns, source.where)
 
 
-def require_names(content: Content | ReadyMade, given: frozenset[str], where: str) -> None:
+def require_names(content: Content | ReadyMade, given: frozenset[str], where: str, *, field: str = "recipients") -> None:
     """The same for variables of these names, which are `where`.
+
+    Args:
+        field: what is at fault then.
 
     Raises:
         BadInput, TemplateFault: as `require_variables`.
@@ -110,7 +113,7 @@ def require_names(content: Content | ReadyMade, given: frozenset[str], where: st
         return
     names = ", ".join(_suggesting(name, known) for name in unknown)
     has = ", ".join(f"`{name}`" for name in sorted(known))
-    raise BadInput(f"the content uses what {where} does not have: {names}; there is {has}", field="recipients")
+    raise BadInput(f"the content uses what {where} does not have: {names}; there is {has}", field=field)
 
 
 def _suggesting(name: str, known: frozenset[str]) -> str:

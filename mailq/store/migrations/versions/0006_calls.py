@@ -185,6 +185,7 @@ def upgrade() -> None:
         unique=True,
         postgresql_where=sa.text("address IS NOT NULL"),
     )
+    op.create_index("recipient_list_member_order_idx", "recipient_list_member", ["recipient_list_id", "id"], unique=False)
     op.create_index(
         "recipient_list_member_subscriber_id_idx",
         "recipient_list_member",
