@@ -140,8 +140,7 @@ def end_late(tx: Connection, held: Sequence[Held], *, terms: Terms, respond: Res
     for each in held:
         lacking = missing(conversations.codes(tx, each.id), each.calls_in_conversation, most=_MOST_NAMED + 1)
         named = ", ".join(str(code) for code in lacking[:_MOST_NAMED]) + (", …" if len(lacking) > _MOST_NAMED else "")
-        parts = "part" if len(lacking) == 1 else "parts"
-        why = f"no part has come for more than {gap}; of {each.calls_in_conversation:,} there is no {parts} {named}"
+        why = f"no part has come for more than {gap}; missing of {each.calls_in_conversation:,}: {named}"
         over.append(Over(each, each.num_run, error=why, so=f"its conversation lacked parts for more than {gap}"))
         log.info("conversation.late", conversation=each.id)
     end_conversations(tx, over, respond)

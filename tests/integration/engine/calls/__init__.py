@@ -1,0 +1,1 @@
+"""Calls: received, run, ended, answered."""
