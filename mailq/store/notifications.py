@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, Connection, and_, delete, func, select, te
 
 from mailq.core.call import Event
 from mailq.core.notification import Change, State
-from mailq.store import maintenance
+from mailq.store import maintenance, waking
 from mailq.store.call_tables import call, conversation, notification
 from mailq.store.database import db_now_once
 
@@ -104,7 +104,8 @@ class Found(NamedTuple):
 
 
 # Two parts that want the same told of their conversation are answered once.
-_ADD = text("""
+_ADD = text(f"""
+WITH added AS (
 INSERT INTO notification (public_id, organization_id, call_id, conversation_id, event, address, host, payload, message_id, state,
                           due_at, settled_at, reply)
 SELECT public_id, organization_id, call_id, conversation_id, event, address, host, payload, message_id, state,
@@ -114,13 +115,15 @@ SELECT public_id, organization_id, call_id, conversation_id, event, address, hos
               CAST(:payload AS text[]), CAST(:message_id AS text[]), CAST(:state AS text[]), CAST(:reply AS text[]))
        AS one (public_id, organization_id, call_id, conversation_id, event, address, host, payload, message_id, state, reply)
 ON CONFLICT DO NOTHING
-""")
+RETURNING state)
+SELECT pg_notify('{waking.CHANNEL}', '{waking.News.NOTIFICATIONS}') FROM (SELECT FROM added WHERE state = 'pending' LIMIT 1) AS due
+""")  # noqa: S608 - made of our own words
 
 _COLUMNS = (*Entry.__slots__, "state")
 
 
 def add(tx: Connection, entries: Sequence[Entry]) -> None:
-    """Put answers down; those that are to be posted are due at once."""
+    """Put answers down; those that are to be posted are due at once, and the leader is woken for them when this commits."""
     if entries:
         tx.execute(_ADD, {name: [getattr(entry, name) for entry in entries] for name in _COLUMNS})
 
