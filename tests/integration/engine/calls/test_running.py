@@ -1,7 +1,7 @@
 """Calls run once, by priority and in the order of receipt, with their results or not at all, whatever happens to those beside them."""
 
 import threading
-from contextlib import contextmanager
+from contextlib import suppress
 from dataclasses import replace
 
 import pytest
@@ -244,29 +244,15 @@ def test_a_call_that_poisons_its_transaction_keeps_no_others_from_running(callin
     calling.receive(order("a"), order("b", act("poison")), order("c"), part(1, 2, act("poison")), part(2, 2), part(1, 1, of="d"))
     runner = calling.runner()
     for _ in range(60):
-        with _whatever_it_raises():
+        with suppress(Unavailable):
             runner.run_due()
     assert sorted(calling.words()) == ["a", "c", "d1"]
     assert calling.states() == ["finished", "error", "finished", "error", "not_run", "finished"]
-    assert calling.results() == [
-        ("ok", "said `a`"),
-        ("error", FAULT),
-        ("error", FAULT),
-        ("ok", "said `c`"),
-        ("error", FAULT),
-        ("ok", "said `d1`"),
-    ]
+    said, fault = "said `{}`".format, ("error", FAULT)
+    assert calling.results() == [("ok", said("a")), fault, fault, ("ok", said("c")), fault, ("ok", said("d1"))]
     calling.receive(order("e"))
     calling.run_all(runner)
     assert calling.words()[-1] == "e"
-
-
-@contextmanager
-def _whatever_it_raises():
-    try:
-        yield
-    except Unavailable:
-        pass
 
 
 def test_a_call_that_was_in_the_way_once_runs_when_it_is_not_any_more(calling):

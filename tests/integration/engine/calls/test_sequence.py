@@ -65,13 +65,8 @@ def test_answers_are_made_for_each_part_that_wants_one_and_for_the_conversation(
 def test_the_results_are_there_when_the_answers_are_made(calling, monkeypatch):
     """An answer about the conversation asks the database for them."""
     seen = []
-    monkeypatch.setattr(
-        calling.answers,
-        "conversation",
-        lambda tx, _: seen.extend(
-            tx.exec_driver_sql("SELECT count(*) FROM call_result JOIN call ON id = call_id WHERE state = 'finished'")
-        ),
-    )
+    count = "SELECT count(*) FROM call_result JOIN call ON id = call_id WHERE state = 'finished'"
+    monkeypatch.setattr(calling.answers, "conversation", lambda tx, _: seen.extend(tx.exec_driver_sql(count)))
     calling.receive(part(1, 2), part(2, 2))
     calling.run_all()
     assert [tuple(row) for row in seen] == [(2,)]
