@@ -4,13 +4,13 @@ import os
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from mailq.client import AsyncClient, Client, Email, Mailing, Message, Outbox, Recipient
+    from mailq.client import AsyncClient, Call, Client, Email, Mailing, Message, Outbox, Recipient, Response
 
 # libpq's Kerberos probe takes a mutex that a forked child may inherit locked; who wants GSS says so before the import.
 os.environ.setdefault("PGGSSENCMODE", "disable")
 
 __version__ = "0.1.0"
-__all__ = ["AsyncClient", "Client", "Email", "Mailing", "Message", "Outbox", "Recipient"]
+__all__ = ["AsyncClient", "Call", "Client", "Email", "Mailing", "Message", "Outbox", "Recipient", "Response"]
 
 
 def __getattr__(name: str) -> Any:

@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterable, AsyncIterator, Iterable, Sequence
 from typing import Any
 
+from mailq.client.call_values import Call, CallAccepted, CallResult, CallState, ConversationState
 from mailq.client.doors import GivenRecipient
 from mailq.client.outbox_door import OutboxDoor, refuse
 from mailq.client.values import Accepted, Delivery, Email, Mailing, Message, Progress, ReadyMailing, Submitted
@@ -26,6 +27,30 @@ class AsyncOutboxDoor:
     async def send(self, messages: Sequence[Message | Email]) -> list[Accepted]:
         """See `OutboxDoor`."""
         return await in_greenlet(self._connection, lambda own: OutboxDoor(own).send(messages))
+
+    async def call(self, call: Call) -> CallAccepted:
+        """See `OutboxDoor`."""
+        return await in_greenlet(self._connection, lambda own: OutboxDoor(own).call(call))
+
+    async def call_state(self, request_id: str) -> CallState:
+        """Ask mailq."""
+        refuse()
+
+    async def call_results(self, request_id: str) -> list[CallResult]:
+        """Ask mailq."""
+        refuse()
+
+    async def cancel_call(self, request_id: str) -> CallState:
+        """Ask mailq."""
+        refuse()
+
+    async def conversation(self, conversation_id: str) -> ConversationState:
+        """Ask mailq."""
+        refuse()
+
+    def conversation_results(self, conversation_id: str) -> AsyncIterator[CallResult]:
+        """Ask mailq."""
+        refuse()
 
     async def pause(self, reference: str) -> Progress:
         """Ask mailq."""

@@ -3,14 +3,17 @@
 from collections.abc import AsyncIterable, AsyncIterator, Iterable, Sequence
 from datetime import datetime
 from email.message import EmailMessage
+from os import PathLike
 from typing import Any, Self
 
-from mailq.client import emails, opening
+from mailq.client import calls, emails, opening
+from mailq.client.call_values import Call, CallAccepted, CallResult, CallState, ConversationState
 from mailq.client.doors import AsyncDoor, GivenRecipient
 from mailq.client.values import (
     Accepted,
     Delivery,
     DoubtPolicy,
+    Drained,
     Email,
     Lane,
     Mailing,
@@ -24,15 +27,24 @@ from mailq.client.values import (
 class AsyncClient:
     """The producer's door to mailq, for asynchronous code: `Client`, awaited."""
 
-    def __init__(self, door: Any, *, organization: str = "default", schema: str | None = None, key: str | None = None) -> None:
+    def __init__(
+        self,
+        door: Any,
+        *,
+        organization: str = "default",
+        schema: str | None = None,
+        key: str | None = None,
+        spool: str | PathLike[str] | None = None,
+    ) -> None:
         """Nothing is connected yet.
 
         Args:
             door: a URL as for `Client`, or what has a transaction: an `AsyncSession` or `AsyncConnection` of SQLAlchemy (with any
                 driver of PostgreSQL), or psycopg's `AsyncConnection`.
-            organization, schema, key: as for `Client`.
+            organization, schema, key, spool: as for `Client`.
         """
-        self._door: AsyncDoor = opening.async_door(door, organization=organization, schema=schema, key=key)
+        self._spooling = None if spool is None else opening.async_spooling(door, spool, key=key)
+        self._door: AsyncDoor = self._spooling or opening.async_door(door, organization=organization, schema=schema, key=key)
 
     async def submit(self, mailing: Mailing, recipients: Iterable[GivenRecipient] | AsyncIterable[GivenRecipient]) -> Submitted:
         """Make a mailing with all its recipients. They may come from a generator: a million of them need no memory.
@@ -83,6 +95,34 @@ class AsyncClient:
             key: with several recipients each has his own, made of it and his place.
         """
         return await self.send_all(emails.addressed(message, to=to, sender=sender, key=key, lane=lane, doubt_policy=doubt_policy))
+
+    async def call(self, call: Call) -> CallAccepted:
+        """Hand over a call: it is taken at once and run soon, once. A synchronous one is run first, and answered with its results."""
+        return await self._door.call(calls.require_call(call))
+
+    async def call_state(self, request_id: str) -> CallState:
+        """How a call stands."""
+        return await self._door.call_state(request_id)
+
+    async def call_results(self, request_id: str) -> list[CallResult]:
+        """What became of the objects of a call, in their order; none as long as it has not run."""
+        return await self._door.call_results(request_id)
+
+    async def cancel_call(self, request_id: str) -> CallState:
+        """Take back a call that has not run."""
+        return await self._door.cancel_call(request_id)
+
+    async def conversation(self, conversation_id: str) -> ConversationState:
+        """How a conversation stands."""
+        return await self._door.conversation(conversation_id)
+
+    def conversation_results(self, conversation_id: str) -> AsyncIterator[CallResult]:
+        """The results of all parts of a conversation that have run, in sequence. Read as you go on."""
+        return self._door.conversation_results(conversation_id)
+
+    async def drain(self) -> Drained:
+        """Hand over what the spool holds, in its order: everything once, however often this is killed or begun again."""
+        return await opening.required(self._spooling).drain()
 
     async def pause(self, reference: str) -> Progress:
         """Stop sending a mailing for now. Like all that takes a `reference`, by its id or its key."""

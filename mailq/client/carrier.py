@@ -12,6 +12,8 @@ from itertools import groupby
 from typing import Any
 
 from mailq import telemetry
+from mailq.client.call_values import Call
+from mailq.client.calls import call_of
 from mailq.client.doors import Door
 from mailq.client.plain import Said, said
 from mailq.client.values import Email, Mailing, Message, ReadyMailing, Recipient
@@ -34,7 +36,7 @@ _SINGLE = frozenset({Kind.MESSAGE, Kind.EMAIL})
 
 @dataclass(slots=True)
 class Round:
-    """What one look into the outbox came to: messages and mailings that mailq took, that it refused, and that it gave no answer for."""
+    """What one look into the outbox came to: what mailq took of it, what it refused, and what it gave no answer for."""
 
     num_done: int = 0
     num_refused: int = 0
@@ -44,6 +46,9 @@ class Round:
 Told = Callable[[Head, str], None]
 """Hears of a head that was refused, and why."""
 
+Moved = Callable[[Round], None]
+"""Hears how far a look has come."""
+
 
 class Carrier:
     """Carries an outbox to a door of mailq.
@@ -51,13 +56,23 @@ class Carrier:
     Args:
         now: a clock, in UTC.
         told: hears of what is refused.
+        moved: hears whenever something was settled.
     """
 
-    def __init__(self, database: OutboxDatabase, door: Door, *, now: Callable[[], datetime], told: Told) -> None:
+    def __init__(
+        self,
+        database: OutboxDatabase,
+        door: Door,
+        *,
+        now: Callable[[], datetime],
+        told: Told,
+        moved: Moved = lambda _: None,
+    ) -> None:
         self._database = database
         self._door = door
         self._now = now
         self._told = told
+        self._moved = moved
         self._misses = 0
 
     def carry(self) -> Round:
@@ -73,7 +88,7 @@ class Carrier:
                 if run[0].kind in _SINGLE:
                     self._take_messages(run, done)
                 else:
-                    self._take_mailings(run, done)
+                    self._take_one_by_one(run, done)
             after = heads[-1].id
         return done
 
@@ -106,10 +121,12 @@ class Carrier:
         with self._database.begin() as tx:
             for head, each in zip(heads, accepted, strict=True):
                 done.num_done += outbox.settle(tx, head, State.DONE, at=self._now(), result=each.id)
+        self._moved(done)
 
-    def _take_mailings(self, heads: Sequence[Head], done: Round) -> None:
+    def _take_one_by_one(self, heads: Sequence[Head], done: Round) -> None:
         for head in heads:
-            self._take(head, self._submitted, done)
+            self._take(head, self._called if head.kind is Kind.CALL else self._submitted, done)
+            self._moved(done)
 
     def _take(self, head: Head, hand_over: Callable[[Head], str], done: Round) -> None:
         try:
@@ -150,6 +167,17 @@ class Carrier:
             # Its time has come while it waited here, and what is past cannot be ordered: it is sent at once.
             return self._door.submit(replace(mailing, scheduled_at=None), self._recipients(head)).id
 
+    def _called(self, head: Head) -> str:
+        call = _call(head)
+        try:
+            accepted = self._door.call(call)
+        except (BadInput, Conflict):
+            if call.scheduled_time is None or call.scheduled_time > self._now():
+                raise
+            # As of mailings.
+            accepted = self._door.call(replace(call, scheduled_time=None))
+        return str(accepted.request_id)
+
     def _recipients(self, head: Head) -> Iterator[Recipient]:
         """The recipients of a mailing; those of a few rows at a time are in memory."""
         for recipient in self._read(head):
@@ -172,7 +200,7 @@ class Carrier:
 
 
 def _runs(heads: Sequence[Head]) -> list[list[Head]]:
-    """Messages that follow each other, and mailings that do."""
+    """Messages that follow each other, and others that do."""
     return [list(run) for _, run in groupby(heads, lambda head: head.kind in _SINGLE)]
 
 
@@ -181,6 +209,13 @@ def _message(head: Head) -> Message | Email:
         return _said(Message, head)
     email = _said(Email, head)
     return replace(email, message=str(email.message).encode())
+
+
+def _call(head: Head) -> Call:
+    try:
+        return call_of(_object(head.payload))
+    except (TypeError, ValueError, LookupError) as error:
+        raise BadInput(f"the row cannot be read: {error}") from None
 
 
 def _said(kind: Callable[..., Said], head: Head) -> Said:

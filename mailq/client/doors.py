@@ -7,6 +7,7 @@ A client chooses its door by what it is given (`mailq.client.opening`). A call d
 from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
+from mailq.client.call_values import Call, CallAccepted, CallResult, CallState, ConversationState
 from mailq.client.values import Accepted, Delivery, Email, Mailing, Message, Progress, ReadyMailing, Recipient, Submitted
 
 GivenRecipient = Recipient | str | Mapping[str, Any]
@@ -24,6 +25,24 @@ class Door(Protocol):
 
     def send(self, messages: Sequence[Message | Email]) -> list[Accepted]:
         """Take single messages, all of them or none; the answers in their order."""
+
+    def call(self, call: Call) -> CallAccepted:
+        """Take a call, to be run soon; one that is synchronous is run first."""
+
+    def call_state(self, request_id: str) -> CallState:
+        """How a call stands."""
+
+    def call_results(self, request_id: str) -> list[CallResult]:
+        """What became of the objects of a call, in their order; none as long as it has not run."""
+
+    def cancel_call(self, request_id: str) -> CallState:
+        """Take back a call that has not run, and is no part of a conversation."""
+
+    def conversation(self, conversation_id: str) -> ConversationState:
+        """How a conversation stands."""
+
+    def conversation_results(self, conversation_id: str) -> Iterator[CallResult]:
+        """The results of all parts of a conversation that have run, in sequence. Read page by page."""
 
     def pause(self, reference: str) -> Progress:
         """Stop sending a mailing for now."""
@@ -61,6 +80,24 @@ class AsyncDoor(Protocol):
 
     async def send(self, messages: Sequence[Message | Email]) -> list[Accepted]:
         """See `Door.send`."""
+
+    async def call(self, call: Call) -> CallAccepted:
+        """See `Door.call`."""
+
+    async def call_state(self, request_id: str) -> CallState:
+        """See `Door.call_state`."""
+
+    async def call_results(self, request_id: str) -> list[CallResult]:
+        """See `Door.call_results`."""
+
+    async def cancel_call(self, request_id: str) -> CallState:
+        """See `Door.cancel_call`."""
+
+    async def conversation(self, conversation_id: str) -> ConversationState:
+        """See `Door.conversation`."""
+
+    def conversation_results(self, conversation_id: str) -> AsyncIterator[CallResult]:
+        """See `Door.conversation_results`."""
 
     async def pause(self, reference: str) -> Progress:
         """See `Door.pause`."""

@@ -1,6 +1,6 @@
 """Which door a client means. Drivers are imported by the door that needs them."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from mailq.client.doors import AsyncDoor, Door
 from mailq.client.outbox import Outbox
@@ -8,12 +8,16 @@ from mailq.errors import Misconfigured
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from os import PathLike
 
+    from mailq.client.async_spooling_door import AsyncSpoolingDoor
     from mailq.client.postgres import PostgresDoor
+    from mailq.client.spooling_door import SpoolingDoor
     from mailq.store.database import Transactions
 
 _HTTP = ("http://", "https://")
 _POSTGRES = ("postgresql://", "postgres://", "postgresql+")
+Spooling = TypeVar("Spooling")
 _IDLE_MS = 15 * 60 * 1000
 
 
@@ -55,6 +59,49 @@ def async_door(given: Any, *, organization: str, schema: str | None, key: str | 
     if isinstance(given, str):
         return AsyncPostgresDoor(InThreads(_own(given, organization, schema, WhileAwaited)))
     return AsyncPostgresDoor(InTheirTransaction(JoinedAsync(given, schema=schema), organization))
+
+
+def spooling(given: Any, spool: "str | PathLike[str]", *, key: str | None) -> "SpoolingDoor":
+    """The door over HTTP that writes into a spool what the API does not answer.
+
+    Raises:
+        Misconfigured: this is no HTTP API, or the spool cannot be made.
+    """
+    url = _require_http(given)
+    from mailq.client.spool import Spool
+    from mailq.client.spooling_door import SpoolingDoor
+
+    return SpoolingDoor(url, key=key, spool=Spool(spool))
+
+
+def async_spooling(given: Any, spool: "str | PathLike[str]", *, key: str | None) -> "AsyncSpoolingDoor":
+    """The same for asynchronous producers.
+
+    Raises:
+        Misconfigured: as `spooling`.
+    """
+    url = _require_http(given)
+    from mailq.client.async_spooling_door import AsyncSpoolingDoor
+    from mailq.client.spool import Spool
+
+    return AsyncSpoolingDoor(url, key=key, spool=Spool(spool))
+
+
+def required(found: Spooling | None) -> Spooling:
+    """What a client writes into its spool with.
+
+    Raises:
+        Misconfigured: it has none.
+    """
+    if found is None:
+        raise Misconfigured('this client has no spool; Client("https://…", key="mq_…", spool="calls.spool") has one')
+    return found
+
+
+def _require_http(given: Any) -> str:
+    if isinstance(given, str) and given.startswith(_HTTP):
+        return given
+    raise Misconfigured("a spool is for the HTTP API, https://…; whoever reaches a database writes into that")
 
 
 def _http(url: str, key: str | None) -> Door:

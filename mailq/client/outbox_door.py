@@ -5,6 +5,9 @@ import secrets
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NoReturn
 
+from mailq.client import calls
+from mailq.client.call_orders import call_order
+from mailq.client.call_values import SPOOLED, Call, CallAccepted, CallResult, CallState, ConversationState
 from mailq.client.cutting import Size, cut
 from mailq.client.doors import GivenRecipient
 from mailq.client.lines import email_line, recipient_line
@@ -12,6 +15,7 @@ from mailq.client.orders import mailing_order, message_order
 from mailq.client.plain import plain
 from mailq.client.values import Accepted, Delivery, Email, Mailing, Message, Progress, ReadyMailing, Submitted
 from mailq.core.address import InvalidAddress, normalise
+from mailq.core.call import RequestType
 from mailq.core.ids import public_id
 from mailq.core.message import Content, ReadyMade, canonical_mail
 from mailq.engine.intake.jsonlines import parse
@@ -22,6 +26,8 @@ from mailq.store.outbox_writing import Row, writing
 
 ROW = Size(num_recipients=500, num_bytes=500_000)
 """Of one row of recipients: small enough for any database's idea of a statement."""
+
+_REQUEST_TYPE = "/options/request_type"
 
 
 class OutboxDoor:
@@ -52,6 +58,42 @@ class OutboxDoor:
         with into.undoing([row.handle for row in rows]):
             into.add(rows)
         return [Accepted(row.handle, True) for row in rows]
+
+    def call(self, call: Call) -> CallAccepted:
+        """See `Door`. It has no id before mailq has it; said again then, through another door, the same call tells it.
+
+        Raises:
+            BadInput: it is synchronous.
+        """
+        if call_order(call).request_type is RequestType.SYNCHRONOUS:
+            raise BadInput("request_type: whoever waits for the result asks mailq itself, without an outbox", field=_REQUEST_TYPE)
+        handle = _handle()
+        row = Row(handle, 0, Kind.CALL, State.WAITING, json.dumps(calls.document(calls.named(call, handle))))
+        into = writing(self._connection)
+        with into.undoing([handle]):
+            into.add([row])
+        code = None if call.conversation_id is None else call.sequence_code or 1
+        return CallAccepted(None, True, SPOOLED, call.conversation_id, code)
+
+    def call_state(self, request_id: str) -> CallState:
+        """Ask mailq."""
+        refuse()
+
+    def call_results(self, request_id: str) -> list[CallResult]:
+        """Ask mailq."""
+        refuse()
+
+    def cancel_call(self, request_id: str) -> CallState:
+        """Ask mailq."""
+        refuse()
+
+    def conversation(self, conversation_id: str) -> ConversationState:
+        """Ask mailq."""
+        refuse()
+
+    def conversation_results(self, conversation_id: str) -> Iterator[CallResult]:
+        """Ask mailq."""
+        refuse()
 
     def pause(self, reference: str) -> Progress:
         """Ask mailq."""
@@ -145,4 +187,6 @@ def refuse() -> NoReturn:
     Raises:
         Conflict: always.
     """
-    raise Conflict("an outbox only takes messages and mailings; what became of them can be asked of mailq, through another door")
+    raise Conflict(
+        "an outbox only takes messages, mailings and calls; what became of them can be asked of mailq, through another door"
+    )

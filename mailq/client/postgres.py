@@ -3,8 +3,13 @@
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
+from sqlalchemy import Connection
+
+from mailq.client import postgres_calls
+from mailq.client.call_orders import call_order
+from mailq.client.call_values import Call, CallAccepted, CallResult, CallState, ConversationState
 from mailq.client.doors import GivenRecipient
 from mailq.client.orders import mailing_order, message_order
 from mailq.client.values import Accepted, Delivery, Email, Mailing, Message, Progress, ReadyMailing, Recipient, Submitted
@@ -18,6 +23,7 @@ from mailq.store.database import Transactions
 from mailq.store.mailings import Summary
 
 _PAGE = 1000
+_Told = TypeVar("_Told")
 
 
 class PostgresDoor:
@@ -55,6 +61,45 @@ class PostgresDoor:
                 if isinstance(answer, Conflict):
                     raise answer
         return [Accepted(answer.public_id, answer.created) for answer in answers if not isinstance(answer, Conflict)]
+
+    def call(self, call: Call) -> CallAccepted:
+        """See `Door`."""
+        answer = self._asked(postgres_calls.take, call_order(call))
+        # Behind the commit: a part that is late has ended its conversation.
+        if not isinstance(answer, CallAccepted):
+            raise answer
+        return answer
+
+    def call_state(self, request_id: str) -> CallState:
+        """See `Door`."""
+        return self._asked(postgres_calls.state, request_id)
+
+    def call_results(self, request_id: str) -> list[CallResult]:
+        """See `Door`."""
+        return self._asked(postgres_calls.results, request_id)
+
+    def cancel_call(self, request_id: str) -> CallState:
+        """See `Door`."""
+        return self._asked(postgres_calls.cancel, request_id)
+
+    def conversation(self, conversation_id: str) -> ConversationState:
+        """See `Door`."""
+        return self._asked(postgres_calls.conversation, conversation_id)
+
+    def conversation_results(self, conversation_id: str) -> Iterator[CallResult]:
+        """See `Door`."""
+        page = self.results_page(conversation_id)
+        while page:
+            yield from page
+            page = self.results_page(conversation_id, after=postgres_calls.place(page[-1]))
+
+    def results_page(self, conversation_id: str, *, after: tuple[int, int] = (0, 0)) -> list[CallResult]:
+        """The next results of a conversation behind a place; none at the end.
+
+        Raises:
+            NotFound: there is no such conversation.
+        """
+        return self._asked(partial(postgres_calls.conversation_results, after=after, limit=_PAGE), conversation_id)
 
     def pause(self, reference: str) -> Progress:
         """See `Door`."""
@@ -111,6 +156,10 @@ class PostgresDoor:
         """See `Door`."""
         if self._close is not None:
             self._close()
+
+    def _asked(self, ask: Callable[[Connection, int, Any], _Told], about: Any) -> _Told:
+        with self._transactions.begin() as tx:
+            return ask(tx, organizations.id_of(tx, self._organization), about)
 
     def _enqueue(self, mailing: Mailing | ReadyMailing, recipients: Iterable[Any], *, ahead: bool) -> Submitted:
         order = mailing_order(mailing)

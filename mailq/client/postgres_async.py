@@ -9,6 +9,8 @@ from typing import Protocol, TypeVar
 
 from sqlalchemy import Connection
 
+from mailq.client import postgres_calls
+from mailq.client.call_values import Call, CallAccepted, CallResult, CallState, ConversationState
 from mailq.client.doors import GivenRecipient
 from mailq.client.postgres import PostgresDoor
 from mailq.client.values import Accepted, Delivery, Email, Mailing, Message, Progress, ReadyMailing, Submitted
@@ -124,6 +126,34 @@ class AsyncPostgresDoor:
         """See `Door`."""
         return await self._runs.run(lambda door: door.send(messages))
 
+    async def call(self, call: Call) -> CallAccepted:
+        """See `Door`."""
+        return await self._runs.run(lambda door: door.call(call))
+
+    async def call_state(self, request_id: str) -> CallState:
+        """See `Door`."""
+        return await self._runs.run(lambda door: door.call_state(request_id))
+
+    async def call_results(self, request_id: str) -> list[CallResult]:
+        """See `Door`."""
+        return await self._runs.run(lambda door: door.call_results(request_id))
+
+    async def cancel_call(self, request_id: str) -> CallState:
+        """See `Door`."""
+        return await self._runs.run(lambda door: door.cancel_call(request_id))
+
+    async def conversation(self, conversation_id: str) -> ConversationState:
+        """See `Door`."""
+        return await self._runs.run(lambda door: door.conversation(conversation_id))
+
+    async def conversation_results(self, conversation_id: str) -> AsyncIterator[CallResult]:
+        """See `Door`."""
+        after = (0, 0)
+        while page := await self._results_page(conversation_id, after):
+            for result in page:
+                yield result
+            after = postgres_calls.place(page[-1])
+
     async def pause(self, reference: str) -> Progress:
         """See `Door`."""
         return await self._runs.run(lambda door: door.pause(reference))
@@ -162,3 +192,6 @@ class AsyncPostgresDoor:
 
     async def _page(self, reference: str, state: str | None, after: int) -> list[Delivery]:
         return await self._runs.run(lambda door: door.page(reference, state, after=after))
+
+    async def _results_page(self, conversation_id: str, after: tuple[int, int]) -> list[CallResult]:
+        return await self._runs.run(lambda door: door.results_page(conversation_id, after=after))

@@ -3,14 +3,17 @@
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from email.message import EmailMessage
+from os import PathLike
 from typing import Any, Self
 
-from mailq.client import emails, opening
+from mailq.client import calls, emails, opening
+from mailq.client.call_values import Call, CallAccepted, CallResult, CallState, ConversationState
 from mailq.client.doors import Door, GivenRecipient
 from mailq.client.values import (
     Accepted,
     Delivery,
     DoubtPolicy,
+    Drained,
     Email,
     Lane,
     Mailing,
@@ -32,7 +35,15 @@ class Client:
     `NotFound`, `Unavailable`. Whoever sees `Unavailable` knows nothing; with a `key` he can do the same again.
     """
 
-    def __init__(self, door: Any, *, organization: str = "default", schema: str | None = None, key: str | None = None) -> None:
+    def __init__(
+        self,
+        door: Any,
+        *,
+        organization: str = "default",
+        schema: str | None = None,
+        key: str | None = None,
+        spool: str | PathLike[str] | None = None,
+    ) -> None:
         """Nothing is connected yet.
 
         Args:
@@ -42,11 +53,14 @@ class Client:
             organization: in whose name; over HTTP the key says it.
             schema: where mailq's tables are, if the search path of the connection does not lead there.
             key: the API key, for HTTP.
+            spool: a file of the client's own, for `https://…`: what the API does not answer is written there, and told to be `spooled`;
+                `drain` hands it over.
 
         Raises:
-            Misconfigured: this is no door.
+            Misconfigured: this is no door, or the spool cannot be made.
         """
-        self._door: Door = opening.door(door, organization=organization, schema=schema, key=key)
+        self._spooling = None if spool is None else opening.spooling(door, spool, key=key)
+        self._door: Door = self._spooling or opening.door(door, organization=organization, schema=schema, key=key)
 
     def submit(self, mailing: Mailing, recipients: Iterable[GivenRecipient]) -> Submitted:
         """Make a mailing with all its recipients. They may come from a generator: a million of them need no memory.
@@ -119,6 +133,66 @@ class Client:
             Conflict: the key belongs to another message.
         """
         return self.send_all(emails.addressed(message, to=to, sender=sender, key=key, lane=lane, doubt_policy=doubt_policy))
+
+    def call(self, call: Call) -> CallAccepted:
+        """Hand over a call: it is taken at once and run soon, once. A synchronous one is run first, and answered with its results.
+
+        Raises:
+            BadInput: `field` is a JSON pointer to what is at fault, such as `/objects/1/type`.
+            Conflict: its key or its place belongs to another call, or its conversation has ended.
+            Unavailable: a synchronous call in maintenance; send it asynchronous.
+        """
+        return self._door.call(calls.require_call(call))
+
+    def call_state(self, request_id: str) -> CallState:
+        """How a call stands.
+
+        Raises:
+            NotFound: there is no such call, or it has been deleted.
+        """
+        return self._door.call_state(request_id)
+
+    def call_results(self, request_id: str) -> list[CallResult]:
+        """What became of the objects of a call, in their order; none as long as it has not run.
+
+        Raises:
+            NotFound: as `call_state`.
+        """
+        return self._door.call_results(request_id)
+
+    def cancel_call(self, request_id: str) -> CallState:
+        """Take back a call that has not run.
+
+        Raises:
+            NotFound: as `call_state`.
+            Conflict: it has run, or is a part of a conversation.
+        """
+        return self._door.cancel_call(request_id)
+
+    def conversation(self, conversation_id: str) -> ConversationState:
+        """How a conversation stands.
+
+        Raises:
+            NotFound: its id has never been used.
+        """
+        return self._door.conversation(conversation_id)
+
+    def conversation_results(self, conversation_id: str) -> Iterator[CallResult]:
+        """The results of all parts of a conversation that have run, in sequence. Read as you go on.
+
+        Raises:
+            NotFound: its id has never been used.
+        """
+        return self._door.conversation_results(conversation_id)
+
+    def drain(self) -> Drained:
+        """Hand over what the spool holds, in its order: everything once, however often this is killed or begun again.
+
+        Raises:
+            Unavailable: the API is still away, or the file cannot be read; what was not handed over waits.
+            Misconfigured: this client has no spool.
+        """
+        return opening.required(self._spooling).drain()
 
     def pause(self, reference: str) -> Progress:
         """Stop sending a mailing for now. Like all that takes a `reference`, by its id or its key.

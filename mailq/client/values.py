@@ -114,12 +114,14 @@ class Submitted:
         created: False if an earlier submit of the same key had made it.
         num_profiles: recipients it has, those that get no mail included.
         num_skipped: those of them that are no addresses or cannot be read.
+        spooled: whether it lies in the client's spool, and mailq does not have it yet; the id is that of the spool.
     """
 
     id: str
     created: bool
     num_profiles: int
     num_skipped: int = 0
+    spooled: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,10 +131,27 @@ class Accepted:
     Attributes:
         id: its public id, `msg_…`.
         created: False if an earlier send of the same key had made it.
+        spooled: whether it lies in the client's spool, and mailq does not have it yet; the id is that of the spool.
     """
 
     id: str
     created: bool
+    spooled: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Drained:
+    """What became of what lay in a spool.
+
+    Attributes:
+        num_done: messages, mailings and calls that mailq has taken.
+        num_refused: those that it has refused; they stay in the spool with the reason.
+        num_waiting: those that are still to be handed over.
+    """
+
+    num_done: int
+    num_refused: int
+    num_waiting: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,6 +41,7 @@ class Kind(StrEnum):
     READY_MAILING = "ready_mailing"
     """A mailing whose recipients bring messages that are MIME already."""
     RECIPIENTS = "recipients"
+    CALL = "call"
 
 
 class State(StrEnum):

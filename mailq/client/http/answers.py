@@ -4,14 +4,24 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 from urllib.parse import urlsplit
 
+from mailq.client.call_values import CallAccepted, CallResult, CallState, ConversationState
 from mailq.client.values import Accepted, Delivery, Progress
 from mailq.errors import BadInput, Conflict, MailqError, Misconfigured, NotFound, Unavailable
 
 Document = Mapping[str, Any]
 Value = TypeVar("Value")
+Each = TypeVar("Each")
+
+
+class Paging(Protocol[Each]):
+    """Reads a page: what is on it, and where the next one begins; None behind the last."""
+
+    def __call__(self, document: Document, *, base: str) -> tuple[list[Each], str | None]:
+        """Read it."""
+
 
 AGAIN = frozenset({408, 425, 429, 500, 502, 503, 504})
 """Answers that may be others the next time."""
@@ -20,8 +30,9 @@ MOST_BYTES = 64 << 20
 """No answer is longer; one that goes on is none of mailq's."""
 
 _LONGEST_DETAIL = 1000
+_MOMENTS = ("_at", "_time")
 _BAD_INPUT = frozenset({400, 413, 415, 422})
-_KINDS: Mapping[int, type[MailqError]] = {404: NotFound, 409: Conflict}
+_Naming = Callable[[Document], str | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +58,11 @@ class Again(Exception):
         self.after_s = after_s
 
 
-def read(answer: Answer, *, base: str) -> Document:
+def read(answer: Answer, *, base: str, points: bool = False) -> Document:
     """The document of an answer; `created` is in it.
+
+    Args:
+        points: whether what is at fault is named by its JSON pointer.
 
     Raises:
         Again: it is one of `AGAIN`.
@@ -57,7 +71,7 @@ def read(answer: Answer, *, base: str) -> Document:
     if answer.status in AGAIN:
         raise Again(Unavailable(_away(answer, base)), _retry_after(answer))
     if not 200 <= answer.status < 300:
-        raise _error(answer, base)
+        raise _error(answer, base, _pointer if points else _field)
     found = _json(answer)
     if found is None:
         raise Unavailable(f"{base} answered {answer.status} with what is no answer of mailq; nobody knows what was done")
@@ -104,13 +118,54 @@ def accepted(document: Document, *, nobody_elses: bool) -> Accepted:
     return Accepted(str(document["id"]), nobody_elses or bool(document["created"]))
 
 
+def call_accepted(document: Document, *, nobody_elses: bool) -> CallAccepted:
+    """A call that was taken, or has run.
+
+    Args:
+        nobody_elses: as for `accepted`.
+    """
+    said = _known(CallAccepted, document) | {"request_id": str(document["request_id"])}
+    if "results" in document:
+        said["results"] = tuple(call_results(document))
+    return CallAccepted(**said | {"created": nobody_elses or bool(document["created"])})
+
+
+def call_state(document: Document) -> CallState:
+    """How a call stands."""
+    return CallState(**_known(CallState, document))
+
+
+def call_results(document: Document) -> list[CallResult]:
+    """What became of its objects."""
+    return [CallResult(**_known(CallResult, each)) for each in document["results"]]
+
+
+def conversation(document: Document) -> ConversationState:
+    """How a conversation stands."""
+    missing = document["missing"]
+    return ConversationState(**_known(ConversationState, document) | {"missing": None if missing is None else tuple(missing)})
+
+
+def results_page(document: Document, *, base: str) -> tuple[list[CallResult], str | None]:
+    """Results of a conversation, and where the next ones begin; None behind the last.
+
+    Raises:
+        Unavailable: it lacks what it should have.
+    """
+
+    def read_page(said: Document) -> tuple[list[CallResult], str | None]:
+        return call_results({"results": said["data"]}), said.get("next_cursor")
+
+    return value(document, read_page, base=base)
+
+
 def _known(kind: type[Any], document: Document) -> dict[str, Any]:
     """What the value has room for: a newer server may say more."""
     found = {each.name: document[each.name] for each in fields(kind) if each.name in document}
-    return {name: datetime.fromisoformat(said) if name.endswith("_at") and said else said for name, said in found.items()}
+    return {name: datetime.fromisoformat(said) if name.endswith(_MOMENTS) and said else said for name, said in found.items()}
 
 
-def _error(answer: Answer, base: str) -> MailqError:
+def _error(answer: Answer, base: str, naming: _Naming) -> MailqError:
     problem, status = _problem(answer), answer.status
     detail = str(problem.get("detail") or f"{base} answers {status}")[:_LONGEST_DETAIL]
     if 300 <= status < 400:
@@ -118,20 +173,33 @@ def _error(answer: Answer, base: str) -> MailqError:
     if status in {401, 403}:
         return Misconfigured(f"{base} refuses this API key: {detail}")
     if problem and status in _BAD_INPUT:
-        return _bad_input(problem, detail)
-    if problem and status in _KINDS:
-        return _KINDS[status](detail)
+        return _bad_input(problem, detail, naming)
+    if problem and status == 409:
+        return Conflict(detail, field=naming(_first_fault(problem)))
+    if problem and status == 404:
+        return NotFound(detail)
     kind = Misconfigured if status < 500 else Unavailable
     return kind(f"{base} answers {status}" + (f": {detail}" if problem else ", and not as mailq does; is it its address?"))
 
 
-def _bad_input(problem: Document, detail: str) -> BadInput:
-    faults = problem.get("errors")
-    first = faults[0] if isinstance(faults, list) and faults and isinstance(faults[0], dict) else {}
-    field, said = _field(first), str(first.get("detail", ""))[:_LONGEST_DETAIL]
+def _bad_input(problem: Document, detail: str, naming: _Naming) -> BadInput:
+    first = _first_fault(problem)
+    field, said = naming(first), str(first.get("detail", ""))[:_LONGEST_DETAIL]
     if said and said not in detail:
         detail = f"{detail}: {field}: {said}" if field else f"{detail}: {said}"
     return BadInput(detail, field=field)
+
+
+def _first_fault(problem: Document) -> Document:
+    faults = problem.get("errors")
+    return faults[0] if isinstance(faults, list) and faults and isinstance(faults[0], dict) else {}
+
+
+def _pointer(fault: Document) -> str | None:
+    """The pointer as it is; of the whole body what every door calls it."""
+    if "header" in fault and str(fault["header"]).lower() == "idempotency-key":
+        return "/key"
+    return _field(fault) if "pointer" not in fault else str(fault["pointer"]).removeprefix("#") or "content"
 
 
 def _field(fault: Document) -> str | None:

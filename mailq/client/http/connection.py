@@ -89,13 +89,14 @@ class Body:
         return b"".join(self._pieces)
 
 
-def understood(address: Address, response: httpx2.Response, body: Body) -> Document:
-    """What a response says.
+def understood(address: Address, request: Request, response: httpx2.Response, body: Body) -> Document:
+    """What the response to a request says.
 
     Raises:
         Again, MailqError: as `answers.read`.
     """
-    return read(Answer(response.status_code, response.headers, body.whole()), base=address.base)
+    answer = Answer(response.status_code, response.headers, body.whole())
+    return read(answer, base=address.base, points=request.points)
 
 
 _NO_TLS = frozenset(

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 from urllib.parse import quote
 
+from mailq.client import calls
+from mailq.client.call_values import Call
 from mailq.client.plain import plain
 from mailq.client.values import Email, Mailing, Message, ReadyMailing
 from mailq.core.message import canonical_mail
@@ -28,7 +30,9 @@ class Request(NamedTuple):
 
     Attributes:
         path: below `/v1`.
-        key: what makes it the same request when it is sent again; every one that makes or fills something has one.
+        key: what makes it the same request when it is sent again; every one that makes or fills something has one, but for a part of
+            a conversation, whose place is as good.
+        points: whether what is at fault is named by its JSON pointer, as the words of calls are.
     """
 
     method: str
@@ -37,6 +41,7 @@ class Request(NamedTuple):
     body: bytes | None = None
     media_type: str | None = None
     key: str | None = None
+    points: bool = False
 
 
 def get(path: str, **query: str | int | None) -> Request:
@@ -95,6 +100,36 @@ def send(one: Message | Email) -> Request:
     return _say("/messages", said | {"key": key}, key)
 
 
+def call(one: Call) -> Request:
+    """Send a call; its key is made up where nothing else tells it from others.
+
+    Raises:
+        BadInput: it cannot be said in JSON.
+    """
+    said = calls.document(calls.named(one, made_up_key()))
+    return _say("/calls", said, said.get("key"))._replace(points=True)
+
+
+def call_state(request_id: str) -> Request:
+    """How a call stands, with its results."""
+    return get(f"/calls/{quote(request_id, safe='')}")
+
+
+def cancel_call(request_id: str) -> Request:
+    """Take a call back. One that is taken back already is taken back again without harm."""
+    return Request("DELETE", f"/calls/{quote(request_id, safe='')}")
+
+
+def conversation(conversation_id: str) -> Request:
+    """How a conversation stands."""
+    return get(f"/conversations/{quote(conversation_id, safe='')}", limit=1)
+
+
+def conversation_results(conversation_id: str, cursor: str | None) -> Request:
+    """A page of its results."""
+    return get(f"/conversations/{quote(conversation_id, safe='')}/results", limit=PAGE, cursor=cursor)
+
+
 def made_up_key() -> str:
     """A key that nobody else has."""
     return secrets.token_hex(16)
@@ -108,13 +143,13 @@ def key_of_upload(key: str, number: int) -> str:
     return f"{hashlib.sha256(key.encode()).hexdigest()}/{number}"
 
 
-def _say(path: str, said: Mapping[str, Any], key: str) -> Request:
+def _say(path: str, said: Mapping[str, Any], key: str | None) -> Request:
     try:
         body = to_json(said).encode()
     except NotPlain:
         raise _not_plain(said) from None
     # A key that no header can carry stands in the body alone, where it means the same.
-    return Request("POST", path, body=body, media_type=JSON, key=key if _fits_header(key) else None)
+    return Request("POST", path, body=body, media_type=JSON, key=key if key is not None and _fits_header(key) else None)
 
 
 def _not_plain(said: Mapping[str, Any]) -> BadInput:
