@@ -145,7 +145,7 @@ def call_terms(settings: Settings) -> "Terms":
     from mailq.engine.calls.terms import Terms
 
     chosen = settings.calls
-    return Terms(part_gap=chosen.part_gap, skew=chosen.skew, keep=chosen.keep)
+    return Terms(part_gap=chosen.part_gap, skew=chosen.skew, keep=chosen.keep, respond=respond(settings))
 
 
 def call_means(settings: Settings) -> "Callable[[int], Means]":

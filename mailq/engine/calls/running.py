@@ -94,7 +94,7 @@ class Runner:
         """Let calls run whose time has come, end conversations that lack parts for too long, delete what is old.
 
         Returns:
-            Whether there may be something to run now.
+            Whether there may be something to run now, or to sweep.
 
         Raises:
             Unavailable: the database is away.
@@ -106,8 +106,7 @@ class Runner:
         with self._database.begin() as tx:
             late = conversations.hold_late(tx, gap=self._terms.part_gap, limit=CALLS_AT_ONCE)
             ending.end_late(tx, late, terms=self._terms, respond=self._respond)
-        self._prune()
-        return num > 0
+        return self._prune() or num > 0 or len(late) == CALLS_AT_ONCE
 
     def _run(self, tx: Connection, taken: list[Due], *, alone: bool = False, given_up: bool = False) -> bool:
         sequence = Sequence(_held(tx, taken))
@@ -163,17 +162,19 @@ class Runner:
         else:
             log.exception("calls.not_run", num=len(self._begun))
 
-    def _prune(self) -> None:
+    def _prune(self) -> bool:
+        """Delete some of what is old; whether there is more."""
         now = self._monotonic()
         if now < self._prune_at_s:
-            return
+            return False
         with self._database.begin() as tx:
             num = call_turns.prune(tx, keep=self._terms.keep, limit=SWEPT_AT_ONCE)
-        # What is left of many follows with the next sweep.
-        if num < SWEPT_AT_ONCE:
-            self._prune_at_s = now + PRUNE_EVERY_S
         if num:
             log.info("calls.pruned", num=num)
+        more = num == SWEPT_AT_ONCE
+        if not more:
+            self._prune_at_s = now + PRUNE_EVERY_S
+        return more
 
 
 def _went_away(error: Exception) -> bool:
