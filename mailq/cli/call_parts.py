@@ -14,10 +14,13 @@ if TYPE_CHECKING:
 request_argument = click.argument("request_id", metavar="REQUEST_ID")
 organization_option = click.option("--organization", default="default", show_default=True, help="Whose it is.")
 
-RESULT = ("ordinal", "status", "object_type", "customer_key", "correlation_id", "object_id", "message", "pointer")
-_PLACE = ("request_id", "method", "conversation_id", "sequence_code", "ended_at")
-EXTRACT = (*_PLACE, *RESULT, "details")
-"""The columns of an extract."""
+_RESULT = ("ordinal", "status", "type", "customer_key", "correlation_id", "object_id", "message", "pointer")
+_PLACE = ("ended_at", "request_id", "conversation_id", "sequence_code", "method")
+EXTRACT = (
+    *(*_PLACE, "ordinal", "type", "customer_key", "correlation_id"),
+    *("status", "object_id", "message", "pointer", "details"),
+)
+"""The columns of an extract, as the HTTP API has them."""
 
 
 def owner(database: "Database", organization: str) -> int:
@@ -51,7 +54,9 @@ def part(call: "Found") -> str | None:
 
 def print_results(results: "Iterable[CallResult]") -> None:
     """What became of the objects of one call."""
-    print_result_rows(({name: getattr(each, name) for name in RESULT} for each in results), ())
+    from mailq.core.call_result import as_mapping
+
+    print_result_rows(map(as_mapping, results), ())
 
 
 def print_result_rows(rows: Iterable[Mapping[str, Any]], before: Sequence[str]) -> None:
@@ -60,8 +65,8 @@ def print_result_rows(rows: Iterable[Mapping[str, Any]], before: Sequence[str]) 
     Args:
         before: what each row says first.
     """
-    columns = (*before, *RESULT)
-    shown = {"ordinal": "#", "object_type": "object", "sequence_code": "part", "correlation_id": "correlation"}
+    columns = (*before, *_RESULT)
+    shown = {"ordinal": "#", "sequence_code": "part", "correlation_id": "correlation"}
     heads = [shown.get(name, name) for name in columns]
     cells = [[row[name] for name in columns] for row in rows]
     print_table(heads, cells, right=("#", "part"), optional=("object_id", "correlation", "pointer"))

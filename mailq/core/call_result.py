@@ -39,4 +39,4 @@ class CallResult:
 
 def as_mapping(result: CallResult) -> dict[str, Any]:
     """A result as producers read it."""
-    return {name: getattr(result, name) for name in CallResult.__slots__}
+    return {"type" if name == "object_type" else name: getattr(result, name) for name in CallResult.__slots__}
