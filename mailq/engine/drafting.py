@@ -166,7 +166,7 @@ def redraft(tx: Connection, mailing: Mailing, order: MailingOrder) -> Mailing:
     _require_open(mailing)
     compile_content(order.content, clock=Clock().monotonic)
     if (found := recipients.names_of_loaded(tx, mailing.id)) is not None:
-        require_names(order.content, found, f"mailing {mailing.public_id}")
+        require_names(order.content, found, f"mailing {mailing.public_id}", field=None)
     _require_to_come(order, moment(tx), but=mailing)
     changed = mailings.rewrite(tx, mailing.id, draft(mailing.organization_id, order, IN_PARTS))
     log.info("mailing.redrafted", mailing=mailing.public_id)

@@ -294,9 +294,13 @@ NOTE = Text(1000, on_one_line=True)
 def pointed(error: BadInput) -> BadInput:
     """What an engine says of a part, with a pointer in its place: `text` is `/text`, `header X` is `/headers/X`."""
     if error.field and not error.field.startswith("/"):
-        part = error.field
+        part = _CALLED.get(error.field, error.field)
         error.field = f"/headers/{step(part[7:])}" if part.startswith("header ") else f"/{step(part)}"
     return error
+
+
+_CALLED = {"content": "text", "key": "customer_key"}
+"""Parts that an object calls otherwise."""
 
 
 def unique(values: Iterable[tuple[str, str]]) -> None:

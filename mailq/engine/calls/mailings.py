@@ -100,11 +100,13 @@ def _known(tx: Connection, means: Means, given: Mapping[str, Any]) -> Mailing:
 
 
 def _require_open(tx: Connection, mailing: Mailing) -> Mailing:
-    """Refuse to change a mailing that is complete, or that somebody else is just filling."""
+    """Refuse to change a mailing that is complete, or that somebody else is filling."""
     if mailing.state not in _NOT_YET or mailing.loaded_at is not None:
         stands = "complete" if mailing.state in _NOT_YET else mailing.state
         raise Conflict(f"mailing {mailing.public_id} is {stands}: only one that was not started can be changed")
-    if mailing.source_digest == IN_PARTS and not mailings.try_lock_load(tx, mailing.id):
+    if mailing.source_digest != IN_PARTS:
+        raise Conflict(f"mailing {mailing.public_id} is loaded from a file; submit that again to finish its load")
+    if not mailings.try_lock_load(tx, mailing.id):
         raise Conflict(f"mailing {mailing.public_id} is just being filled by somebody else")
     return mailing
 

@@ -69,7 +69,7 @@ def check(_method: Method, given: Mapping[str, Any]) -> None:
     try:
         _require_words(given)
     except BadInput as error:
-        raise pointed(error) from None
+        raise _pointed(error, given) from None
 
 
 def _require_words(given: Mapping[str, Any]) -> None:
@@ -77,6 +77,12 @@ def _require_words(given: Mapping[str, Any]) -> None:
         _order(given, given.get("to") or _SOMEBODY, None, DoubtPolicy.HOLD)
     else:
         messages.require_templates(**_words(given))
+
+
+def _pointed(error: BadInput, given: Mapping[str, Any]) -> BadInput:
+    if given.get("mime") is not None and error.field not in given:
+        error.field = "mime"
+    return pointed(error)
 
 
 def _is_templated(given: Mapping[str, Any]) -> bool:
@@ -108,7 +114,7 @@ def _create(tx: Connection, means: Means, given: Mapping[str, Any]) -> Done:
     try:
         order = _order(given, to, variables, means.doubt_policy)
     except BadInput as error:
-        raise pointed(error) from None
+        raise _pointed(error, given) from None
     [taken] = messages.accept(tx, means.organization_id, [order])
     if isinstance(taken, Conflict):
         raise taken

@@ -70,9 +70,7 @@ def require_names(value: Any, where: str, most: int) -> None:
 def _require_each_plain(value: Any, where: str) -> None:
     """Look for what JSON or jsonb cannot hold, a level after the other."""
     level = [(value, where)]
-    for _ in range(MOST_LEVELS):
-        if not level:
-            return
+    for _ in range(MOST_LEVELS + 1):
         below: list[tuple[Any, str]] = []
         for each, place in level:
             if isinstance(each, Mapping):
@@ -83,8 +81,9 @@ def _require_each_plain(value: Any, where: str) -> None:
             elif (fault := _unplain(each)) is not None:
                 raise refusal(place, fault)
         level = below
-    # The way to it is as long as it is deep: the variable is named.
-    raise refusal(where, f"is nested in more than {MOST_LEVELS} levels")
+    # The way to it would be as long as it is deep.
+    if level:
+        raise refusal(where, f"is nested in more than {MOST_LEVELS} levels")
 
 
 def _unplain(value: object) -> str | None:

@@ -98,11 +98,11 @@ def require_variables(content: Content | ReadyMade, source: Source) -> None:
     require_names(content, source.columns, source.where)
 
 
-def require_names(content: Content | ReadyMade, given: frozenset[str], where: str, *, field: str = "recipients") -> None:
+def require_names(content: Content | ReadyMade, given: frozenset[str], where: str, *, field: str | None = "recipients") -> None:
     """The same for variables of these names, which are `where`.
 
     Args:
-        field: what is at fault then.
+        field: what is at fault then, if it can be told.
 
     Raises:
         BadInput, TemplateFault: as `require_variables`.
