@@ -34,7 +34,8 @@ def create(
     """Make one; False if the organization has one of this key already."""
     values = {"address": address, "attributes": dict(attributes), "status": status}
     statement = insert_or(subscriber).values(organization_id=organization_id, customer_key=customer_key, **values)
-    return tx.execute(statement.on_conflict_do_nothing()).rowcount == 1
+    # By what it returns: not every driver counts rows behind a RETURNING, which there is for the identity anyway.
+    return tx.execute(statement.on_conflict_do_nothing().returning(subscriber.c.id)).one_or_none() is not None
 
 
 def by_key(tx: Connection, organization_id: int, customer_key: str, *, lock: bool = False) -> Subscriber | None:
