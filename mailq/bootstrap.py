@@ -40,7 +40,7 @@ from mailq.transports.marks_file import FileMarks
 from mailq.transports.server_lock import lock_path, proves_dead
 
 if TYPE_CHECKING:
-    from mailq.client.carrier import Carrier, Told
+    from mailq.client.carrier import Carrier, Moved, Told
     from mailq.client.doors import Door
     from mailq.engine.calls.addresses import Policy
     from mailq.engine.calls.kind import Means
@@ -92,11 +92,11 @@ def outbox_door(settings: Settings, to: str | None, *, organization: str) -> "Do
     return opening.door(to, organization=organization, schema=None, key=required(settings.outbox_key, "outbox_key"))
 
 
-def carrier(outbox: "OutboxDatabase", door: "Door", *, told: "Told") -> "Carrier":
-    """What carries an outbox to a door; `told` hears of what is refused."""
+def carrier(outbox: "OutboxDatabase", door: "Door", *, told: "Told", moved: "Moved | None" = None) -> "Carrier":
+    """What carries an outbox to a door; `told` hears of what is refused, `moved` of whatever is settled."""
     from mailq.client.carrier import Carrier
 
-    return Carrier(outbox, door, now=Clock().now, told=told)
+    return Carrier(outbox, door, now=Clock().now, told=told, moved=moved or (lambda _: None))
 
 
 def kept_connection(database: Database) -> KeptConnection:

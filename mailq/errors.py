@@ -65,6 +65,10 @@ class Misconfigured(MailqError):
     exit_code = 78
 
 
+class Forbidden(Misconfigured):
+    """The API key does not allow this; another one may."""
+
+
 class LeaseError(MailqError):
     """The right to write about a batch is gone."""
 

@@ -15,6 +15,7 @@ COMMANDS = {
     "conversation": Entry(
         "mailq.cli.call_conversation:conversation", "Show a conversation, what it lacks, and why it is in error."
     ),
+    "drain": Entry("mailq.cli.call_drain:drain", "Hand over what a client has spooled while the API was away."),
     "notify-again": Entry("mailq.cli.call_notify_again:notify_again", "Try an answer again that nobody has taken."),
 }
 

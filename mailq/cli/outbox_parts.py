@@ -1,12 +1,16 @@
 """What the commands about outboxes share."""
 
 from collections.abc import Callable
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import click
 
+from mailq.cli.terminal import say
 from mailq.errors import Misconfigured
 from mailq.settings import Settings
+
+if TYPE_CHECKING:
+    from mailq.store.outbox import Head
 
 _Function = TypeVar("_Function", bound=Callable[..., object])
 
@@ -32,3 +36,8 @@ def url_or_setting(url: str | None, chosen: Settings, option: str) -> str:
     if chosen.outbox_url is None:
         raise Misconfigured(f"no database of a producer: set MAILQ_OUTBOX_URL, or give {option}")
     return chosen.outbox_url.get_secret_value()
+
+
+def tell_refusal(head: "Head", reason: str) -> None:
+    """Say what mailq did not take."""
+    say(f"refused: {head.kind} {head.id}: {reason}")

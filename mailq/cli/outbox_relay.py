@@ -11,14 +11,13 @@ import click
 
 from mailq.cli import parts
 from mailq.cli.options import CONTEXT, examples
-from mailq.cli.outbox_parts import url_option, url_or_setting
+from mailq.cli.outbox_parts import tell_refusal, url_option, url_or_setting
 from mailq.cli.terminal import print_json, print_ndjson, say
 from mailq.errors import Unavailable
 
 if TYPE_CHECKING:
     from mailq.client.carrier import Carrier, Round
     from mailq.settings import Settings
-    from mailq.store.outbox import Head
     from mailq.store.outbox_database import OutboxDatabase
 
 _LOOK_EVERY_S = 1.0
@@ -65,7 +64,7 @@ def _carrier(
         opened.callback(door.close)
         where = "our own database" if to is None else urls.shown(to, "--to")
         say(f"carrying {database.address} to {where}")
-        yield bootstrap.carrier(database, door, told=_tell_refusal), database
+        yield bootstrap.carrier(database, door, told=tell_refusal), database
 
 
 def _once(carrier: "Carrier", keep: timedelta, *, as_json: bool) -> None:
@@ -104,10 +103,6 @@ def _carry(carrier: "Carrier", *, as_json: bool) -> bool:
         if as_json:
             print_ndjson(asdict(done))
     return bool(done.num_missed)
-
-
-def _tell_refusal(head: "Head", reason: str) -> None:
-    say(f"refused: {head.kind} {head.id}: {reason}")
 
 
 def _sentence(done: "Round") -> str:

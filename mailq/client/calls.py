@@ -23,7 +23,7 @@ def document(call: Call) -> dict[str, Any]:
     options = {name: _moment(given) for name in _OPTIONS if (given := getattr(call, name)) is not None}
     if call.send_response_to:
         options["send_response_to"] = _responses(call.send_response_to)
-    found["options"] = _plain("/options", options)
+    found["options"] = {name: _plain(f"/options/{name}", given) for name, given in options.items()}
     return found if call.key is None else found | {"key": call.key}
 
 
@@ -76,4 +76,4 @@ def _plain(where: str, given: Any) -> Any:
     try:
         return json.loads(to_json(given))
     except NotPlain as error:
-        raise BadInput(f"{where[1:]}: {error}", field=where) from None
+        raise BadInput(f"{where.rpartition('/')[2]}: {error}", field=where) from None

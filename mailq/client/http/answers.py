@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from mailq.client.call_values import CallAccepted, CallResult, CallState, ConversationState
 from mailq.client.values import Accepted, Delivery, Progress
-from mailq.errors import BadInput, Conflict, MailqError, Misconfigured, NotFound, Unavailable
+from mailq.errors import BadInput, Conflict, Forbidden, MailqError, Misconfigured, NotFound, Unavailable
 
 Document = Mapping[str, Any]
 Value = TypeVar("Value")
@@ -171,15 +171,16 @@ def _error(answer: Answer, base: str, naming: _Naming) -> MailqError:
     if 300 <= status < 400:
         return Misconfigured(f"{base} redirects to {_where(answer)}; if that is mailq, give that address")
     if status in {401, 403}:
-        return Misconfigured(f"{base} refuses this API key: {detail}")
+        kind = Forbidden if status == 403 else Misconfigured
+        return kind(f"{base} refuses this API key: {detail}")
     if problem and status in _BAD_INPUT:
         return _bad_input(problem, detail, naming)
     if problem and status == 409:
         return Conflict(detail, field=naming(_first_fault(problem)))
     if problem and status == 404:
         return NotFound(detail)
-    kind = Misconfigured if status < 500 else Unavailable
-    return kind(f"{base} answers {status}" + (f": {detail}" if problem else ", and not as mailq does; is it its address?"))
+    other = Misconfigured if status < 500 else Unavailable
+    return other(f"{base} answers {status}" + (f": {detail}" if problem else ", and not as mailq does; is it its address?"))
 
 
 def _bad_input(problem: Document, detail: str, naming: _Naming) -> BadInput:
