@@ -117,16 +117,20 @@ def let_run(tx: Connection, codes: Mapping[int, int]) -> Mapping[str, State]:
     return {row.public_id: State(row.state) for row in rows}
 
 
+# A microsecond apart: the rows are written in whatever order, and the parts of a conversation have ended in sequence.
 _END = text("""
-UPDATE call SET state = over.state, error = over.error, ended_at = clock_timestamp()
-  FROM unnest(CAST(:ids AS bigint[]), CAST(:states AS text[]), CAST(:errors AS text[])) AS over (id, state, error)
+UPDATE call SET state = over.state, error = over.error, ended_at = statement_timestamp() + over.place * interval '1 microsecond'
+  FROM unnest(CAST(:ids AS bigint[]), CAST(:states AS text[]), CAST(:errors AS text[]))
+       WITH ORDINALITY AS over (id, state, error, place)
  WHERE call.id = over.id AND call.state IN ('ready', 'waiting')
 RETURNING call.id, call.ended_at
 """)
 
 
 def end(tx: Connection, ends: Sequence[End]) -> Mapping[int, datetime]:
-    """End calls that this transaction has run: those that it took, and parts whose turn came meanwhile; when each ended."""
+    """End calls that this transaction has run, in this order: those that it took, and parts whose turn came meanwhile; when each
+    ended.
+    """
     facts = {
         "ids": [each.id for each in ends],
         "states": [str(each.state) for each in ends],

@@ -50,6 +50,13 @@ def test_calls_run_by_priority_and_among_equals_in_the_order_of_receipt(calling)
     assert calling.words() == ["high2", "high5", "normal1", "normal4", "low0", "low3"]
 
 
+def test_what_is_urgent_is_run_before_however_many_that_were_received_earlier(calling):
+    calling.receive(*(order(str(number)) for number in range(CALLS_AT_ONCE + 1)))
+    calling.receive(order("urgent", priority=Priority.HIGH))
+    calling.run_all()
+    assert calling.words()[0] == "urgent"
+
+
 def test_more_calls_than_one_transaction_runs_are_run_in_their_order(calling):
     num = CALLS_AT_ONCE * 2 + 3
     calling.receive(*(order(str(number)) for number in range(num)))
@@ -255,6 +262,35 @@ def test_a_call_that_poisons_its_transaction_keeps_no_others_from_running(callin
     assert calling.words()[-1] == "e"
 
 
+def test_of_a_conversation_the_part_that_poisons_is_found(calling):
+    calling.acts["poison"] = POISONS["a deadlock"]
+    calling.receive(part(1, 3), part(2, 3, act("poison")), part(3, 3))
+    calling.run_all()
+    assert calling.states() == ["finished", "error", "not_run"]
+    assert calling.conversation().error == f"part 2 is in error: object 1: {FAULT}"
+
+
+def test_where_not_even_a_fault_can_be_written_others_run_and_the_runner_says_so(calling):
+    calling.receive(order("a"), order("b"), order("c"))
+    calling.change("""
+        CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'no'; END $$;
+        CREATE TRIGGER refuse BEFORE UPDATE ON call FOR EACH ROW WHEN (NEW.id = 2) EXECUTE FUNCTION refuse()""")
+    runner = calling.runner()
+    raised = 0
+    for _ in range(20):
+        try:
+            runner.run_due()
+        except Unavailable:
+            raised += 1
+    assert raised
+    assert calling.words() == ["a", "c"]
+    calling.change("DROP TRIGGER refuse ON call")
+    with suppress(Unavailable):
+        calling.run_all(runner)
+    calling.run_all(runner)
+    assert sorted(calling.words()) == ["a", "b", "c"]
+
+
 def test_a_call_that_was_in_the_way_once_runs_when_it_is_not_any_more(calling):
     tries = iter([True, True])
 
@@ -307,6 +343,17 @@ def test_what_another_runner_has_taken_is_left_to_him(calling, database_url):
     other.close()
 
 
+def test_a_part_whose_conversation_somebody_has_locked_is_left_for_later(calling):
+    calling.receive(part(1, 1))
+    calling.receive(order("a"))
+    with calling.database.begin() as tx:
+        tx.execute(text("SELECT FROM conversation FOR UPDATE"))
+        calling.run_all()
+        assert calling.words() == ["a"]
+    calling.run_all()
+    assert calling.words() == ["a", "c1"]
+
+
 @pytest.mark.parametrize("column", ["maintenance_since", "behind_since"])
 def test_nothing_runs_in_maintenance_or_while_the_database_has_forgotten(calling, column):
     calling.receive(order("a"), part(1, 2))
@@ -327,3 +374,15 @@ def test_the_calls_of_each_organization_are_run_with_its_means(calling, them):
     calling.receive(order("b"), organization_id=them)
     calling.run_all()
     assert calling.rows("SELECT organization_id, word FROM word ORDER BY id") == [(1, "a"), (them, "b")]
+
+
+def test_the_parts_of_a_conversation_have_ended_in_sequence_though_one_transaction_ran_them(calling):
+    calling.receive(*[part(code, 30) for code in range(30, 0, -1)])
+    # Now PostgreSQL goes through the table, in which they lie the other way round.
+    calling.change("ANALYZE call")
+
+    calling.run_all()
+
+    ends = calling.rows("SELECT sequence_code, ended_at FROM call ORDER BY ended_at")
+    assert [row.sequence_code for row in ends] == [*range(1, 31)]
+    assert len({row.ended_at for row in ends}) == 30
