@@ -64,6 +64,7 @@ class Notifier:
         self._spread = spread
         self._slice_s = slice_s
         self._runner = asyncio.Runner()
+        self._is_closed = False
         self._under_way: dict[asyncio.Task[_Attempt], Lent] = {}
         self._unsettled: list[_Attempt] = []
         self._silent: set[str] = set()
@@ -77,11 +78,14 @@ class Notifier:
         return self._runner.run(self._slice())
 
     def close(self, *, grace: timedelta = timedelta(seconds=2)) -> None:
-        """Wait a little for what is under way, break off the rest, which is then due again, and let go of everything.
+        """Wait a little for what is under way, break off the rest, which is then due again, and let go of everything; once.
 
         Raises:
             Unavailable: the database does not answer; what was lent is due again when its lease ends.
         """
+        if self._is_closed:
+            return
+        self._is_closed = True
         try:
             self._runner.run(self._end(grace))
         finally:

@@ -104,14 +104,14 @@ def _request(url: str, signed: Mapping[str, str], body: bytes, *, agent: str) ->
         raise UnsupportedProtocol(f"{parts.scheme or 'nothing'}: is neither http nor https")
     port = parts.port or _PORTS[parts.scheme]
     target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-    headers: Mapping[bytes | str, bytes | str] = {
-        "Host": _host(parts, port),
-        "User-Agent": agent,
-        "Accept": "*/*",
-        "Content-Type": "application/json",
-        "Content-Length": str(len(body)),
-        **signed,
-    }
+    headers = [
+        ("Host", _host(parts, port)),
+        ("User-Agent", agent),
+        ("Accept", "*/*"),
+        ("Content-Type", "application/json"),
+        ("Content-Length", str(len(body))),
+        *signed.items(),
+    ]
     return Request("POST", URL(scheme=parts.scheme, host=parts.hostname, port=port, target=target), headers=headers, content=body)
 
 
