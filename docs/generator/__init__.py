@@ -6,11 +6,12 @@ A test holds every page to what its maker says, so a page is never out of date.
 from collections.abc import Callable
 from pathlib import Path
 
-from docs.generator import commands, openapi, picture, schema, settings, states
+from docs.generator import commands, objects, openapi, picture, schema, settings, states
 
 HERE = Path(__file__).parent.parent
 
 PAGES: dict[str, Callable[[], str]] = {
+    "call-objects.md": objects.page,
     "cli.md": commands.page,
     "img/at-a-glance-dark.svg": lambda: picture.page(picture.DARK),
     "img/at-a-glance-light.svg": lambda: picture.page(picture.LIGHT),
