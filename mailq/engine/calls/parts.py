@@ -17,6 +17,7 @@ from mailq.store import call_turns, calls, conversations
 from mailq.store.calls import Known
 from mailq.store.conversations import Standing
 
+_MOST_ENDED = 100
 _Place = tuple[str, int]
 """A conversation_id and a sequence_code."""
 
@@ -43,8 +44,9 @@ def _receive(tx: Connection, organization_id: int, orders: Sequence[CallOrder], 
     entered = iter(_take(tx, organization_id, new, standing, terms))
     late = {_place(order)[0] for order, judgement in zip(orders, judged, strict=True) if judgement is Judgement.LATE}
     if late and terms.respond is not None:
-        held = [conversations.hold(tx, standing[key].id) for key in sorted(late)]
-        ending.end_late(tx, held, terms=terms, respond=terms.respond)
+        # One of thousands of parts, which may all want an answer, is left to the leader: nobody shall wait for that.
+        few = [standing[key].id for key in sorted(late) if standing[key].num_received <= _MOST_ENDED]
+        ending.end_late(tx, [conversations.hold(tx, row) for row in few], terms=terms, respond=terms.respond)
     return [
         next(entered) if judgement is Judgement.TAKE else _answer(order, judgement, standing, there, terms)
         for order, judgement in zip(orders, judged, strict=True)

@@ -15,7 +15,7 @@ from mailq.engine.calls.kind import Kind, Means
 from mailq.engine.calls.kinds import KINDS
 from mailq.engine.calls.performing import perform, refused_for_a_fault
 from mailq.engine.calls.responses import Respond
-from mailq.engine.calls.sequence import Sequence
+from mailq.engine.calls.sequence import Sequences
 from mailq.engine.calls.terms import Terms
 from mailq.errors import Unavailable
 from mailq.store import call_turns, calls, conversations, faults
@@ -32,6 +32,8 @@ CALLS_AT_ONCE = 60
 LONGEST_S = 1.0
 """After which a transaction is committed: what it holds others may wait for."""
 SWEPT_AT_ONCE = 1000
+ENDED_AT_ONCE = 10
+"""Conversations: each may have thousands of parts that want an answer."""
 PRUNE_EVERY_S = 60
 
 _TRIES, _TRIES_LOST = 2, 5
@@ -104,27 +106,27 @@ class Runner:
                 return False
             num = call_turns.start_scheduled(tx, limit=SWEPT_AT_ONCE)
         with self._database.begin() as tx:
-            late = conversations.hold_late(tx, gap=self._terms.part_gap, limit=CALLS_AT_ONCE)
+            late = conversations.hold_late(tx, gap=self._terms.part_gap, limit=ENDED_AT_ONCE)
             ending.end_late(tx, late, terms=self._terms, respond=self._respond)
-        return self._prune() or num > 0 or len(late) == CALLS_AT_ONCE
+        return self._prune() or num > 0 or len(late) == ENDED_AT_ONCE
 
     def _run(self, tx: Connection, taken: list[Due], *, alone: bool = False, given_up: bool = False) -> bool:
-        sequence = Sequence(_held(tx, taken))
-        turns = [(each.priority, each.id, each) for each in taken if sequence.has(each)]
+        sequences = Sequences(_held(tx, taken))
+        turns = [(each.priority, each.id, each) for each in taken if sequences.has(each)]
         heapq.heapify(turns)
         ran: list[Ran] = []
         until = self._monotonic() + LONGEST_S
         while turns and len(ran) < CALLS_AT_ONCE and self._monotonic() < until:
             due = heapq.heappop(turns)[-1]
-            ran.append(self._perform(tx, due, sequence, given_up=given_up))
-            following = sequence.next_after(tx, ran[-1])
+            ran.append(self._perform(tx, due, sequences, given_up=given_up))
+            following = sequences.next_after(tx, ran[-1])
             if following is not None and not alone:
                 heapq.heappush(turns, (following.priority, following.id, following))
         ending.end_calls(tx, ran, self._respond)
-        sequence.write(tx, self._respond)
+        sequences.write(tx, self._respond)
         return bool(ran) and (bool(turns) or len(taken) == CALLS_AT_ONCE)
 
-    def _perform(self, tx: Connection, due: Due, sequence: Sequence, *, given_up: bool) -> Ran:
+    def _perform(self, tx: Connection, due: Due, sequences: Sequences, *, given_up: bool) -> Ran:
         self._begun.append(due.id)
         objects = calls.objects(tx, due.id) if due.objects is None else due.objects
         if given_up:
@@ -133,20 +135,25 @@ class Runner:
         else:
             means = self._means(due.organization_id)
             results = perform(tx, means, due.method, objects, request_id=due.public_id, kinds=self._kinds)
-        return Ran(due, objects if due.responses else (), results, sequence.conversation(due))
+        return Ran(due, objects if due.responses else (), results, sequences.conversation(due))
 
     def _run_a_suspect(self) -> bool:
         """Run one of those that were begun when a transaction failed, alone."""
-        suspect = self._suspects[0]
+        suspect, self._begun = self._suspects[0], []
+        given_up = suspect in self._given_up
         try:
             with self._database.begin() as tx:
                 due = call_turns.take_one(tx, suspect)
                 if due is not None:
-                    self._run(tx, [due], alone=True, given_up=suspect in self._given_up)
-        except Exception as error:  # noqa: BLE001 - the same
+                    self._run(tx, [due], alone=True, given_up=given_up)
+        except Exception as error:
             self._failures[suspect] += 1
             if self._failures[suspect] >= (_TRIES_LOST if _went_away(error) else _TRIES):
                 self._given_up.add(suspect)
+            if given_up:
+                # Not even that can be written: the others first, and whoever calls us takes a breath.
+                self._suspects.pop(0)
+                raise
             self._note_failure(error)
         else:
             self._suspects.pop(0)

@@ -31,7 +31,7 @@ class _Course:
     ahead: deque[Due] = field(default_factory=deque)
 
 
-class Sequence:
+class Sequences:
     """Conversations that a transaction has locked. Used by that transaction alone."""
 
     def __init__(self, held: Mapping[int, Held]) -> None:

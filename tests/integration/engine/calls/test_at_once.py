@@ -11,7 +11,6 @@ from mailq.engine.calls.running import run_now
 from mailq.errors import Conflict, Unavailable
 from mailq.store import call_results, calls
 from tests.support.calling import TERMS, no_organization, order, refused, say
-from tests.support.waiting import eventually
 
 NOW = RequestType.SYNCHRONOUS
 
@@ -72,14 +71,13 @@ def test_nothing_has_happened_when_its_transaction_is_rolled_back(calling):
     assert (calling.words(), calling.states()) == ([], [])
 
 
-def test_whoever_says_the_same_key_meanwhile_waits_and_is_answered_alike(calling):
+def test_whoever_says_the_same_key_meanwhile_waits_and_is_answered_alike(calling, waits):
     inside, answers = threading.Event(), []
     said = order(say("a", act="wait"), key="k", request_type=NOW)
 
     def wait(_):
         inside.set()
-        waiting = "SELECT count(*) AS num FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
-        eventually(lambda: calling.rows(waiting)[0].num)
+        waits()
 
     calling.acts["wait"] = wait
     first = threading.Thread(target=lambda: answers.append(run(calling, said)))

@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 
 from mailq.core.call import State
 from mailq.core.conversation import missing
-from mailq.engine.calls.receiving import Received
+from mailq.engine.calls.receiving import Received, receive
 from mailq.errors import Conflict
 from mailq.store import calls, conversations
-from tests.support.calling import Answers, Terms, order, part, refused
+from tests.support.calling import TERMS, Answers, Terms, order, part, refused
 
 GAP = timedelta(minutes=5)
 
@@ -205,6 +205,27 @@ def test_two_processes_send_the_parts_of_the_same_conversations_at_once(calling)
     calling.run_all()
     for key in keys:
         assert [word for word in calling.words() if word[0] == key] == [f"{key}{code}" for code in range(1, length + 1)]
+
+
+def test_whoever_judges_a_part_waits_for_who_judges_another_one(calling, waits):
+    calling.receive(part(1, 3))
+    with ThreadPoolExecutor(1) as thread:
+        with calling.database.begin() as tx:
+            receive(tx, 1, [part(2, 3)], terms=TERMS)
+            other = thread.submit(calling.receive, part(2, 3), part(3, 3))
+            waits()
+        repeated, last = other.result()
+    assert (repeated.created, last.created) == (False, True)
+    assert calling.conversation().state == "running"
+
+
+def test_a_late_conversation_of_very_many_parts_keeps_no_producer_waiting_for_its_end(calling):
+    calling.receive(*(part(code, 200) for code in range(1, 150)))
+    grow_late(calling)
+    assert field(calling.receive(part(150, 200), terms=Terms(respond=Answers()))[0]) == "/options/conversation_id"
+    assert calling.conversation().state == "receiving"
+    assert not calling.runner().sweep()
+    assert calling.conversation().state == "error"
 
 
 def test_two_processes_send_the_same_first_part_at_once(calling):

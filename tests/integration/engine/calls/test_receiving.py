@@ -103,6 +103,16 @@ def test_two_transactions_that_say_the_same_keys_in_other_orders_put_each_down_o
     assert [each.request_id for each in received[:60]] == [each.request_id for each in received[60:]]
 
 
+def test_whoever_waits_for_a_key_holds_none_that_another_wants(calling, waits):
+    with ThreadPoolExecutor(1) as thread:
+        with calling.database.begin() as tx:
+            receive(tx, 1, [order("a", key="a")], terms=TERMS)
+            other = thread.submit(calling.receive, order("b", key="b"), order("a", key="a"))
+            waits()
+            receive(tx, 1, [order("b", key="b")], terms=TERMS)
+        assert [each.created for each in other.result()] == [False, False]
+
+
 def test_a_time_that_is_past_is_refused_but_for_what_clocks_differ(calling):
     now = datetime.now(UTC)
     late = order("a", scheduled_time=now - TERMS.skew - timedelta(seconds=5), key="k")
