@@ -28,7 +28,10 @@ _POLICIES = (DoubtPolicy.HOLD, DoubtPolicy.RESEND)
 @click.group(
     cls=proofs.Group,
     invoke_without_command=True,
-    entries={"api": Entry("mailq.cli.prove_api:api", "Kill the HTTP API while producers retry under their keys.")},
+    entries={
+        "api": Entry("mailq.cli.prove_api:api", "Kill the HTTP API while producers retry under their keys."),
+        "calls": Entry("mailq.cli.prove_calls:calls", "Kill everything while calls and conversations run."),
+    },
     context_settings=CONTEXT,
     epilog=_EXAMPLES,
 )

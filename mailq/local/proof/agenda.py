@@ -27,3 +27,7 @@ class Agenda:
         """Do everything, due or not."""
         while self._entries:
             heapq.heappop(self._entries)[2]()
+
+    def forget(self) -> None:
+        """Do none of it."""
+        self._entries.clear()

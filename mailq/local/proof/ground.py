@@ -88,12 +88,14 @@ def laid(
     apart: bool,
     lanes: Sequence[Lane] = (Lane.BULK,),
     rules: tuple[str, ...] = FRIENDLY,
+    more: Mapping[str, str] | None = None,
 ) -> Iterator[Ground]:
     """Bring the stack up and the servers; end all of it.
 
     Args:
         apart: whether each server gets a network namespace.
         rules: what the sink does.
+        more: settings of the servers and of what is beside them, without the prefix.
 
     Raises:
         MailqError: something cannot be started.
@@ -110,12 +112,12 @@ def laid(
         if apart:
             nets = [*ends.enter_context(namespaces.made(num_servers))]
             _forward(running, [net for net in nets if net])
-        hosts = [_host(running, number, net, size, lanes) for number, net in enumerate(nets)]
+        hosts = [_host(running, number, net, size, lanes, more=more or {}) for number, net in enumerate(nets)]
         try:
             for host in hosts:
                 host.start()
             broker = Broker(running.redis_url)
-            beside = _environment(_urls(running), {"HOME": str(running.home)})
+            beside = _environment(_urls(running), {"HOME": str(running.home), **(more or {})})
             yield Ground(home, database, broker, running.sink, of_stack(running), hosts, running.supervisor, beside)
         finally:
             for host in hosts:
@@ -134,10 +136,12 @@ def _forward(running: stack.Running, nets: list[Namespace]) -> None:
     child.wait_until(lambda: forwarder.READY in child.last_words(), 15)
 
 
-def _host(running: stack.Running, number: int, net: Namespace | None, size: Size, lanes: Sequence[Lane]) -> Host:
+def _host(
+    running: stack.Running, number: int, net: Namespace | None, size: Size, lanes: Sequence[Lane], *, more: Mapping[str, str]
+) -> Host:
     seen = {name: _at(url, net.addresses[name]) if net else url for name, url in _urls(running).items()}
     name = f"server-{number + 1}"
-    env = _environment(seen, {"SERVER_ID": name, "RELAY__SESSIONS": str(size.sessions)})
+    env = _environment(seen, {"SERVER_ID": name, "RELAY__SESSIONS": str(size.sessions), **more})
     home = running.home / "servers" / name
     return Host(name, home, running.supervisor, env, net, processes=size.processes, lanes=lanes)
 
