@@ -18,7 +18,7 @@ from mailq.engine.calls.responses import Respond
 from mailq.engine.calls.sequence import Sequences
 from mailq.engine.calls.terms import Terms
 from mailq.errors import Unavailable
-from mailq.store import call_turns, calls, conversations, faults
+from mailq.store import call_turns, calls, conversations, faults, notifications
 from mailq.store.call_turns import Due
 from mailq.store.conversations import Held
 from mailq.store.database import Transactions
@@ -176,9 +176,10 @@ class Runner:
             return False
         with self._database.begin() as tx:
             num = call_turns.prune(tx, keep=self._terms.keep, limit=SWEPT_AT_ONCE)
-        if num:
-            log.info("calls.pruned", num=num)
-        more = num == SWEPT_AT_ONCE
+            num_answers = notifications.prune(tx, self._terms.keep, limit=SWEPT_AT_ONCE)
+        if num or num_answers:
+            log.info("calls.pruned", num=num, num_answers=num_answers)
+        more = SWEPT_AT_ONCE in {num, num_answers}
         if not more:
             self._prune_at_s = now + PRUNE_EVERY_S
         return more
