@@ -100,6 +100,10 @@ class DoorUnderTest:
         """By what mailq knows a message."""
         return str(accepted.id)
 
+    def call_of(self, accepted: Any) -> str:
+        """By what mailq knows the call that was accepted last."""
+        return str(accepted.request_id)
+
 
 class OutboxUnderTest(DoorUnderTest):
     """An outbox, which is carried to another door when its producer has committed."""
@@ -126,6 +130,12 @@ class OutboxUnderTest(DoorUnderTest):
     def message_of(self, accepted: Any) -> str:
         """What the outbox has noted."""
         return self._result(accepted.id)
+
+    def call_of(self, accepted: Any) -> str:
+        """What the outbox has noted; the producer has been told nothing."""
+        assert accepted.request_id is None
+        last = "SELECT result FROM mailq_outbox WHERE kind = 'call' AND state = 'done' ORDER BY id DESC LIMIT 1"
+        return str(self.connection.execute(last).fetchone()[0])
 
     def _result(self, handle: str) -> str:
         found = self.connection.execute("SELECT result FROM mailq_outbox WHERE handle = ? AND state = 'done'", (handle,))
