@@ -1,7 +1,6 @@
 """Values that JSON and jsonb can hold, and that come out of the database again. What is none is named by a JSON pointer."""
 
 import json
-import math
 import re
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -13,7 +12,8 @@ MOST_LEVELS = 100
 """Of lists and mappings within each other."""
 
 _LARGEST = 10**300
-_MANY_DIGITS = re.compile(r"\d{300}")
+_MANY_DIGITS = re.compile(r"\d{300}|e\+(?:29\d|3\d\d)")
+"""PostgreSQL writes them all out, and so a float comes back as an integer."""
 _LONGEST_STEP = 100
 _CONTAINERS = (Mapping, list, tuple)
 
@@ -110,5 +110,5 @@ _JUDGES: tuple[tuple[type | tuple[type, ...], Callable[[Any], str | None]], ...]
     (str, unstorable),
     ((bool, type(None)), lambda _: None),
     (int, lambda value: None if -_LARGEST < value < _LARGEST else "is too large a number"),
-    (float, lambda value: None if math.isfinite(value) else "is no finite number"),
+    (float, lambda value: None if abs(value) < _LARGEST else "is too large a number, or none"),
 )

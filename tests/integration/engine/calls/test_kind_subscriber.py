@@ -216,9 +216,14 @@ def test_what_is_at_fault_is_named(do, method, said, pointer):
 
 def test_what_can_be_kept_comes_back_as_it_was(do, ann):
     """A text with many digits is a text."""
-    do("create", **ANN, address="ann@x.example", attributes={"pi": "3" * 500, "n": 10**299, "deep": [[["é"]]]})
+    kept = {"pi": "3" * 500, "n": 10**299, "f": 1e22, "small": 1e-300, "deep": [[["é"]]]}
+    do("create", **ANN, address="ann@x.example", attributes=kept | {"largest": 1e299})
 
-    assert ann().attributes == {"pi": "3" * 500, "n": 10**299, "deep": [[["é"]]]}
+    do("update", **ANN, attributes={"more": True})
+
+    found = dict(ann().attributes)
+    assert float(found.pop("largest")) == 1e299
+    assert found == kept | {"more": True}
 
 
 def test_every_field_is_told():

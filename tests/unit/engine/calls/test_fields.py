@@ -82,6 +82,8 @@ def deep(levels: int) -> object:
         (Variables(), {"a": {3, 4}}, "/x/a"),
         (Variables(), {"a": -(10**301)}, "/x/a"),
         (Variables(), {"a": 10**9999}, "/x/a"),
+        (Variables(), {"a": 1e299}, None),
+        (Variables(), {"a": -1e305}, "/x/a"),
         (Variables(), {"a": "9" * 999}, None),
         (Variables(most=1), {"a": 1, "b": 2}, "/x"),
         (Variables(most_bytes=9), {"a": "é" * 3}, "/x"),
