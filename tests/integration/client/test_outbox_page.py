@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from mailq.store.call_tables import call
 from mailq.store.database import Database
 from mailq.store.tables import delivery, inbox
 from tests.integration.client.test_carrier import count
@@ -47,10 +48,12 @@ def test_the_examples_of_the_page_work_one_after_the_other(run: Run, database: D
 
     said = {name: run(name) for name in names}
 
-    assert names == ["create.sh", "order.py", "newsletter.py", "relay.sh", "list.sh", "again.sql"]
+    assert names == ["create.sh", "order.py", "newsletter.py", "call.py", "relay.sh", "list.sh", "again.sql"]
     assert "has the table mailq_outbox" in said["create.sh"]
-    assert "2 handed over, 0 refused" in said["relay.sh"]
-    assert "done     2" in said["list.sh"]
+    assert said["call.py"] == "spooled\n"
+    assert "3 handed over, 0 refused" in said["relay.sh"]
+    assert "done     3" in said["list.sh"]
+    assert count(database, call) == 1
     assert count(database, inbox) == 1
     assert count(database, delivery) == 1
 
