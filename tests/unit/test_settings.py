@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 from pydantic import BaseModel, SecretStr, ValidationError
 
-from mailq import settings
+from mailq import bootstrap, settings
+from mailq.core.networks import networks
+from mailq.engine.calls.addresses import Policy
 from mailq.errors import Misconfigured
 from mailq.settings import STACK_FILE, Settings
 
@@ -278,3 +280,29 @@ def test_a_schema_is_called_as_postgresql_can_call_it(name: str) -> None:
     with pytest.raises(Misconfigured, match="database_schema"):
         settings.load(database_schema=name)
     assert settings.load(database_schema='mail "q" room').database_schema == 'mail "q" room'
+
+
+@pytest.mark.parametrize(
+    ("name", "written", "said"),
+    [
+        ("RESPONSE_SENDER", "calls", "is no sendable address"),
+        ("RESPONSE_SENDER", "Shop <calls@>", "is no sendable address"),
+        ("RESPONSE_SENDER", "jörg@example.org", "ASCII before the @"),
+        ("WEBHOOK_NETWORKS", "office", "does not appear to be an IPv4 or IPv6 network"),
+        ("WEBHOOK_NETWORKS", "10.0.0.1/8", "has host bits set"),
+        ("WEBHOOK_TIMEOUT", "0", "greater than 0"),
+    ],
+)
+def test_a_setting_of_answers_at_fault_is_refused(monkeypatch: pytest.MonkeyPatch, name: str, written: str, said: str) -> None:
+    monkeypatch.setenv(f"MAILQ_CALLS__{name}", written)
+    with pytest.raises(Misconfigured) as told:
+        settings.load()
+    assert f"calls.{name.lower()}: " in str(told.value)
+    assert said in str(told.value)
+
+
+def test_who_answers_are_from_and_where_they_may_go_decides_what_calls_may_ask_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert bootstrap.call_policy(settings.load()) == Policy(emails=False, networks=())
+    monkeypatch.setenv("MAILQ_CALLS__RESPONSE_SENDER", "Shop <calls@example.org>")
+    monkeypatch.setenv("MAILQ_CALLS__WEBHOOK_NETWORKS", "10.1.0.0/16, fd00::/8")
+    assert bootstrap.call_policy(settings.load()) == Policy(emails=True, networks=networks("10.1.0.0/16,fd00::/8"))

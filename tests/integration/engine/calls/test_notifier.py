@@ -12,13 +12,14 @@ from standardwebhooks import Webhook
 
 from mailq.core.call import Event
 from mailq.core.networks import networks
-from mailq.core.notification import WAITS
+from mailq.core.notification import WAITS, Change, State
 from mailq.engine.calls import webhook_secrets
 from mailq.engine.notifier import EACH_HOST, Notifier
 from mailq.store import maintenance, notifications
 from mailq.store.database import Database
 from mailq.store.notifications import Entry, Lent, Room
 from mailq.transports.webhooks import Poster
+from tests.support.plans import explained
 from tests.support.receivers import TAKEN, Caller, Received, Receiver, answering, receiving, status
 from tests.support.waiting import eventually
 
@@ -230,14 +231,12 @@ def test_two_who_send_at_once_do_not_send_the_same(sending: Sending, receiver: R
     assert sorted(receiver.ids()) == sorted(names)
 
 
-def _settle(sending: Sending, lent: Lent, change: Any) -> int:
+def _settle(sending: Sending, lent: Lent, change: Change) -> int:
     with sending.database.begin() as tx:
         return notifications.settle(tx, [notifications.Settled(lent, change)])
 
 
 def test_whoever_has_lost_an_answer_can_only_say_that_it_was_taken(sending: Sending, receiver: Receiver) -> None:
-    from mailq.core.notification import Change, State
-
     sending.put(receiver)
     [lost] = sending.lend()
     sending.change("UPDATE notification SET due_at = now()")
@@ -332,10 +331,11 @@ def test_a_host_with_very_many_answers_is_passed_by_without_reading_them(sending
     sending.put(receiver, host="busy.example", number=3000)
     names = sending.put(receiver, host="quick.example")
     sending.change("ANALYZE notification")
-    with sending.database.begin() as tx:
+    with sending.database.begin() as tx, explained(tx) as plans:
         busy = Room(most=20, each=2, under_way={"busy.example": 2})
         lent = notifications.lend(tx, busy, lease=timedelta(minutes=1))
         apart = notifications.lend(tx, Room(20, 2, {}, ["busy.example"], wanted=True), lease=timedelta(minutes=1))
 
     assert [each.public_id for each in lent] == names
     assert [each.host for each in apart] == ["busy.example"] * 2
+    assert all("notification_host_idx" in plan.indexes() and "notification" not in plan.scanned() for plan in plans)

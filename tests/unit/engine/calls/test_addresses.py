@@ -4,6 +4,7 @@ import pytest
 
 from mailq.core.call import ResponseType
 from mailq.core.networks import networks
+from mailq.engine.calls import order
 from mailq.engine.calls.addresses import STRICT, UNJUDGED, Policy, require_response_address
 from mailq.errors import BadInput
 
@@ -110,3 +111,29 @@ def test_who_does_not_know_the_settings_leaves_it_to_who_sends() -> None:
 
 def test_no_answer_needs_no_address() -> None:
     assert require_response_address(ResponseType.NONE, "whatever", WHERE, STRICT) is None
+
+
+def calling_for(*responses: dict[str, object]) -> dict[str, object]:
+    """A call that wants to be answered."""
+    about = {"type": "suppression", "address": "ann@example.org", "reason": "manual"}
+    return {"method": "create", "objects": [about], "options": {"send_response_to": list(responses)}}
+
+
+def test_a_call_is_refused_with_a_pointer_to_the_address_at_fault() -> None:
+    fine = {"response_type": "http_post", "response_address": "https://hooks.example/"}
+    private = fine | {"response_address": "http://169.254.169.254/latest"}
+    with pytest.raises(BadInput) as refused:
+        order.read(calling_for(fine, private))
+
+    assert refused.value.field == "/options/send_response_to/1/response_address"
+    assert (
+        order.read(calling_for(fine, private), policy=Policy(networks=networks("169.254.0.0/16"))).responses[1].response_address
+    )
+
+
+def test_a_call_that_wants_an_email_is_accepted_where_there_is_a_sender() -> None:
+    mailed = {"response_type": "email", "response_address": "ops@example.org"}
+    with pytest.raises(BadInput, match="RESPONSE_SENDER"):
+        order.read(calling_for(mailed))
+
+    assert order.read(calling_for(mailed), policy=WITH_SENDER).responses[0].response_address == "ops@example.org"
