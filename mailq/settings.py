@@ -223,7 +223,9 @@ class Settings(BaseSettings):
     outbox_url: SecretStr | None = Field(
         None, description="database of a producer's outbox, for `mailqctl outbox`: `mysql+pymysql://user:password@host/database`"
     )
-    outbox_key: SecretStr | None = Field(None, description="API key with which `mailqctl outbox relay --to` hands over")
+    outbox_key: SecretStr | None = Field(
+        None, description="API key with which `mailqctl outbox relay --to` and `mailqctl call drain` hand over"
+    )
     server_id: str | None = Field(
         None, description="unique and stable id of this worker instance; default `<hostname>:<server_port>`"
     )
