@@ -31,9 +31,14 @@ _COMMON = common(NAME, customer_key="your own key for it, as `key` in /v1/mailin
 _WORDS = {
     "subject": Field(LINE, "a template over a recipient's variables", nullable=True, examples=("Hello {{ name }}",)),
     "sender": Field(LINE, "the From header", nullable=True, examples=("The Shop <shop@example.org>",)),
-    "text": Field(BODY, nullable=True, examples=("Dear {{ name }}, spring is here.",)),
-    "html": Field(BODY, nullable=True, examples=("<p>Dear {{ name }}, spring is here.</p>",)),
-    "reply_to": Field(LINE, nullable=True),
+    "text": Field(
+        BODY,
+        "the plain text; there is this one, the HTML, or both",
+        nullable=True,
+        examples=("Dear {{ name }}, spring is here.",),
+    ),
+    "html": Field(BODY, "the HTML, its variables escaped", nullable=True, examples=("<p>Dear {{ name }}, spring is here.</p>",)),
+    "reply_to": Field(LINE, "the Reply-To header, if it is another", nullable=True),
     "to_name": Field(LINE, "the recipient's display name", nullable=True, examples=("{{ name }}",)),
     "headers": Field(Words(LINE, 100), "further headers", examples=({"List-Id": "<sale.example.org>"},)),
 }
@@ -72,7 +77,10 @@ RECORDS = {
         "What has changed of a mailing that was not started yet, and further recipients. The rest stays; `null` takes a part away.",
         some_of=("name", *_WORDS, *_WHEN, *_WHO),
     ),
-    Method.DELETE: Record(_COMMON, "Forget a mailing that has not begun, with its recipients. One that has is cancelled."),
+    Method.DELETE: Record(
+        _COMMON,
+        "Forget a mailing that has not begun, with its recipients; its key is free again. One that has begun can be cancelled.",
+    ),
     Method.PERFORM: Record(
         {
             **_COMMON,

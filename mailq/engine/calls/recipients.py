@@ -38,7 +38,11 @@ OF_LIST = Many(
     MOST,
 )
 NAMED = Many(
-    fields.Record({ADDRESS: Field(Address()), "subscriber": _SUBSCRIBER}, "Who is taken off.", one_of=(ADDRESS, "subscriber")),
+    fields.Record(
+        {ADDRESS: Field(Address(), "who, if it is no subscriber"), "subscriber": _SUBSCRIBER},
+        "Who is taken off.",
+        one_of=(ADDRESS, "subscriber"),
+    ),
     MOST,
 )
 

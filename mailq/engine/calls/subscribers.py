@@ -24,7 +24,7 @@ NAME = "subscriber"
 _COMMON = common(NAME, customer_key="your own key for the subscriber")
 _ADDRESS = Field(fields.Address(), "where mail goes", required=True, examples=("ann@example.org",))
 _ATTRIBUTES = Field(VARIABLES, "what templates may say of them", examples=({"name": "Ann", "city": "Rome"},))
-_STATUS = Field(Choice(Status), "whether they get mail; `active`, unless another is said")
+_STATUS = Field(Choice(Status), "whether they get mail; `active`, unless another is said. Any other suppresses the address, too")
 
 RECORDS = {
     Method.CREATE: Record(
@@ -35,7 +35,10 @@ RECORDS = {
             **_COMMON,
             "address": Field(fields.Address(), "where mail goes from now on"),
             "attributes": Field(VARIABLES, "merged into those that are known; `null` takes one away"),
-            "status": Field(Choice(Status), "whether they get mail from now on"),
+            "status": Field(
+                Choice(Status),
+                "whether they get mail from now on. What was suppressed for the status before is taken back; what others suppressed stays",
+            ),
         },
         "What has changed of a subscriber; the rest stays as it is.",
         some_of=("address", "attributes", "status"),
