@@ -23,6 +23,8 @@ class Agenda(NamedTuple):
 # Each part stops at the first row of a partial index. Where one is not exact it says yes, and the step finds nothing. The time is
 # that of the statement: one that changes from row to row is compared with every row, and searched for in no index.
 # The last part is counted, lest the planner hope for an early row and begin to read all mailings that ever were.
+# Of calls and what belongs to them the first one is asked for: where statistics say that many are due, and none is, a planner that
+# hopes for an early one would read all that ever were.
 # What is held back, in maintenance or because the database has forgotten, is not looked for: it would be found at every tick.
 _LOOK = text("""
 SELECT awake AND (
@@ -41,12 +43,12 @@ SELECT awake AND (
                 WHERE num_in_doubt > 0 AND mailing.doubt_policy <> 'hold')
     OR (SELECT count(*) FROM mailing WHERE state IN ('running', 'paused') AND open_until IS NULL
            AND NOT EXISTS (SELECT FROM batch WHERE batch.mailing_id = mailing.id AND batch.state IN ('ready', 'leased', 'waiting'))) > 0,
-       awake AND sound AND (
-       EXISTS (SELECT FROM call WHERE state = 'ready')
-    OR EXISTS (SELECT FROM call WHERE state = 'scheduled' AND scheduled_at <= statement_timestamp())
-    OR EXISTS (SELECT FROM conversation WHERE state = 'receiving'
-                  AND last_part_at <= statement_timestamp() - CAST(:part_gap AS interval))),
-       awake AND sound AND EXISTS (SELECT FROM notification WHERE state = 'pending' AND due_at <= statement_timestamp())
+       awake AND sound AND coalesce(
+       (SELECT min(priority) FROM call WHERE state = 'ready') IS NOT NULL
+    OR (SELECT min(scheduled_at) FROM call WHERE state = 'scheduled') <= statement_timestamp()
+    OR (SELECT min(last_part_at) FROM conversation WHERE state = 'receiving') <= statement_timestamp() - CAST(:part_gap AS interval),
+       false),
+       awake AND sound AND coalesce((SELECT min(due_at) FROM notification WHERE state = 'pending') <= statement_timestamp(), false)
   FROM (SELECT maintenance_since IS NULL AS awake, behind_since IS NULL AS sound FROM installation) AS standing
 """)
 

@@ -1,6 +1,5 @@
 """The leading warden runs calls and sends their answers: at once when it hears of them, and when it looks what is due."""
 
-import http.server
 import threading
 from collections import Counter
 from datetime import timedelta
@@ -21,6 +20,7 @@ from mailq.settings import Settings
 from mailq.store.database import KeptConnection
 from mailq.store.waking import Ear, News
 from tests.support.calling import Calling, order
+from tests.support.receivers import receiving
 from tests.support.waiting import eventually
 from tests.support.workers import QuietDoorbell
 from workers import calling as strands
@@ -282,41 +282,7 @@ def test_after_a_while_it_looks_though_nobody_wakes_it(make):
     assert work.asked[0] is True
 
 
-class Receiver(http.server.ThreadingHTTPServer):
-    """Takes webhooks on the loopback interface, and remembers by which id."""
-
-    def __init__(self):
-        super().__init__(("127.0.0.1", 0), _Hook)
-        self.ids = []
-
-    @property
-    def url(self):
-        return f"http://127.0.0.1:{self.server_port}/answers"
-
-
-class _Hook(http.server.BaseHTTPRequestHandler):
-    def do_POST(self):
-        self.rfile.read(int(self.headers["content-length"]))
-        self.server.ids.append(self.headers["webhook-id"])
-        self.send_response(204)
-        self.end_headers()
-
-    def log_message(self, *_):
-        pass
-
-
-@pytest.fixture
-def receiver():
-    server = Receiver()
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield server
-    server.shutdown()
-    thread.join()
-    server.server_close()
-
-
-def test_answers_are_sent_when_the_call_has_ended(database, database_url, receiver, make):
+def test_answers_are_sent_when_the_call_has_ended(database, database_url, make):
     """As the warden wires it: the end of the call is heard."""
     settings = Settings(database_url=database_url, calls={"webhook_networks": "127.0.0.0/8"})
     connection = KeptConnection(database)
@@ -330,14 +296,15 @@ def test_answers_are_sent_when_the_call_has_ended(database, database_url, receiv
     ear = Ear(database)
     heard = Listening(ear, nobody_moves, leads=lambda: True, tick=lambda: None, tell=hear)
     ear.hears(0)
-    wanted = Response(ResponseType.HTTP_POST, receiver.url, RespondWhen.ALWAYS)
-    said = order({"type": "suppression", "address": "ann@x.example"}, responses=(wanted,))
-    with database.begin() as tx:
-        receive(tx, 1, [said], terms=bootstrap.call_terms(settings))
-    calls.wake()
-    eventually(lambda: heard.look() or receiver.ids)
+    with receiving() as receiver:
+        wanted = Response(ResponseType.HTTP_POST, receiver.url, RespondWhen.ALWAYS)
+        said = order({"type": "suppression", "address": "ann@x.example"}, responses=(wanted,))
+        with database.begin() as tx:
+            receive(tx, 1, [said], terms=bootstrap.call_terms(settings))
+        calls.wake()
 
-    assert eventually(lambda: sent(database)) == receiver.ids
+        eventually(lambda: heard.look() or receiver.ids())
+        assert eventually(lambda: sent(database)) == receiver.ids()
     ear.close()
 
 
