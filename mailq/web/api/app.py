@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -14,9 +13,6 @@ from fastapi.routing import APIRoute
 from mailq import bootstrap
 from mailq.admin.health import ready
 from mailq.clock import Clock
-from mailq.core.networks import networks
-from mailq.engine.calls.addresses import Policy
-from mailq.engine.calls.answering import Answering
 from mailq.engine.messages import accept
 from mailq.settings import Settings
 from mailq.store.database import Database
@@ -49,9 +45,10 @@ from mailq.web.api.paths import Paths
 from mailq.web.api.protocol import STOPPING
 from mailq.web.api.rates import Rates
 
-_MAIL = (messages, mailings, steering, exports, watching, addresses)
-_CALLS = (calls, conversations, call_results, subscribers)
-ROUTERS = tuple(each.router for each in (*_MAIL, *_CALLS, operating, maintaining, health))
+# They are asked one after the other: first those for whom most requests are.
+_MOST = (messages, calls)
+_OTHERS = (mailings, steering, exports, watching, addresses, conversations, call_results, subscribers)
+ROUTERS = tuple(each.router for each in (*_MOST, *_OTHERS, operating, maintaining, health))
 
 _THREADS = 10
 """Requests that may ask the database at once; with the uploads and the messages fewer than it keeps connections for us."""
@@ -133,13 +130,11 @@ def _parts(settings: Settings, database: Database, stopping: asyncio.Event) -> P
 
 
 def _call_rules(settings: Settings) -> CallRules:
-    sender = settings.calls.response_sender
-    respond = Answering(sender)
     return CallRules(
-        terms=replace(bootstrap.call_terms(settings), respond=respond),
+        terms=bootstrap.call_terms(settings),
         means=bootstrap.call_means(settings),
-        respond=respond,
-        policy=Policy(emails=sender is not None, networks=networks(settings.calls.webhook_networks)),
+        respond=bootstrap.respond(settings),
+        policy=bootstrap.call_policy(settings),
     )
 
 

@@ -72,6 +72,9 @@ def send(caller: Caller) -> None:
     caller.post("/v1/messages", json=WORDS)
     caller.post("/v1/mailings", json=LETTER | {"key": "sale"})
     caller.post("/v1/suppressions", json={"address": "ann@x.example"})
+    ann = {"type": "subscriber", "customer_key": "customer-4711", "address": "ann@x.example"}
+    caller.post("/v1/calls", json={"method": "create", "objects": [ann], "options": {"conversation_id": "spring sale"}})
+    caller.post("/v1/calls", json={"method": "create", "objects": [ann], "options": {"request_type": "synchronous"}})
 
 
 @pytest.mark.timeout(170)
