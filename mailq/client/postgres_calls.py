@@ -33,13 +33,13 @@ def take(tx: Connection, organization_id: int, order: CallOrder) -> CallAccepted
     if order.request_type is RequestType.SYNCHRONOUS:
         ended = at_once.run_now(tx, organization_id, order, means=Means(organization_id), terms=TERMS)
         results = tuple(map(_result, ended.results))
-        return CallAccepted(ended.request_id, ended.created, ended.state, results=results, error=ended.error)
+        return CallAccepted(ended.request_id, ended.created, str(ended.state), results=results, error=ended.error)
     [answer] = receiving.receive(tx, organization_id, [order], terms=TERMS)
     if not isinstance(answer, Received):
         return answer
     resting = maintenance.standing(tx) is not None
     return CallAccepted(
-        answer.request_id, answer.created, answer.state, answer.conversation_id, answer.sequence_code, maintenance=resting
+        answer.request_id, answer.created, str(answer.state), answer.conversation_id, answer.sequence_code, maintenance=resting
     )
 
 
@@ -77,9 +77,10 @@ def conversation(tx: Connection, organization_id: int, conversation_id: str) -> 
         NotFound: the organization has never used this id.
     """
     found = _conversation(tx, organization_id, conversation_id)
-    named = ("conversation_id", "state", "calls_in_conversation", "num_received", "num_run", "error")
+    named = ("conversation_id", "calls_in_conversation", "num_received", "num_run", "error")
     times = ("created_at", "last_part_at", "ended_at")
-    return ConversationState(**{name: getattr(found, name) for name in named + times}, missing=_missing(tx, found))
+    said = {name: getattr(found, name) for name in named + times}
+    return ConversationState(state=str(found.state), missing=_missing(tx, found), **said)
 
 
 def conversation_results(
@@ -122,12 +123,14 @@ def _missing(tx: Connection, found: FoundConversation) -> tuple[int, ...] | None
 
 
 def _state(found: Found) -> CallState:
-    named = ("request_id", "key", "method", "state", "priority", "num_objects", "received_at", "conversation_id")
-    more = ("sequence_code", "calls_in_conversation", "ended_at", "error")
-    return CallState(scheduled_time=found.scheduled_at, **{name: getattr(found, name) for name in named + more})
+    named = ("request_id", "key", "num_objects", "received_at", "conversation_id", "sequence_code", "calls_in_conversation")
+    said = {name: getattr(found, name) for name in (*named, "ended_at", "error")}
+    words = {name: str(getattr(found, name)) for name in ("method", "state", "priority")}
+    return CallState(scheduled_time=found.scheduled_at, **words, **said)
 
 
 def _result(found: call_result.CallResult, request_id: str | None = None, sequence_code: int | None = None) -> CallResult:
     named = ("ordinal", "message", "customer_key", "correlation_id", "object_id", "pointer", "details")
     said = {name: getattr(found, name) for name in named}
-    return CallResult(status=found.status, type=found.object_type, request_id=request_id, sequence_code=sequence_code, **said)
+    status, kind = str(found.status), found.object_type
+    return CallResult(status=status, type=kind, request_id=request_id, sequence_code=sequence_code, **said)

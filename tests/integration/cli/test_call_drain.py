@@ -23,7 +23,7 @@ from tests.integration.cli.test_api import serving
 from tests.support.api import serving_api
 from tests.support.waiting import eventually
 
-NUM_CALLS = 300
+NUM_CALLS = 150
 HASTY = Patience(tries=1)
 
 
