@@ -12,6 +12,7 @@ import click
 from mailq.errors import MailqError
 from tests.benchmarks import (
     accepting,
+    calls,
     client_alone,
     doors,
     figures,
@@ -38,7 +39,7 @@ Examples:
   ./run bench --from bench.json --markdown docs/performance.md
   ./run bench --against django-post_office,smtplib,smtp-source
 \b
-Parts: rendering, client, sending, first, accept, doors, largest, scale.
+Parts: rendering, client, sending, first, accept, doors, calls, largest, scale.
 Nothing leaves the machine but the installation of peers and, once, the download of smtp-sink.
 """
 
@@ -50,6 +51,7 @@ PARTS: dict[str, tuple[str, Measure]] = {
     "first": ("the first mail after a submit", first_mail.measure),
     "accept": ("accepting recipients", accepting.measure),
     "doors": ("the doors of producers", doors.measure),
+    "calls": ("calls and conversations", calls.measure),
     "largest": ("the largest submit", accepting.measure_largest),
     "scale": ("millions of deliveries", millions.measure),
 }

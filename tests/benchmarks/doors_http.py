@@ -46,6 +46,13 @@ class Api:
         after = self._spent()
         return found | {"api_cpu_s": after[0] - before[0], "postgres_cpu_s": after[1] - before[1]}
 
+    def ask_at(self, rate_per_s: float, number: int, prefix: str, *, connections: int = CONNECTIONS) -> dict[str, Any]:
+        """What answers took to calls that come at a pace."""
+        words = [sys.executable, "-m", "tests.benchmarks.paced_client", "127.0.0.1", self.port, self.key]
+        words += [str(connections), str(number), prefix, str(rate_per_s)]
+        found: dict[str, Any] = json.loads(subprocess.run(words, check=True, stdout=subprocess.PIPE).stdout)
+        return found
+
     def mailing(self) -> str:
         """A mailing that waits for recipients."""
         with self.own.database.begin() as tx:

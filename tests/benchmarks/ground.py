@@ -33,6 +33,8 @@ class Sizes:
         pairs: how often ours and smtp-source take turns, and how often each event loop carries the same mails.
         accepted, accepted_times: recipients of a mailing that is only accepted, and how often.
         messages: single messages that are accepted over HTTP.
+        calls: calls that are accepted over HTTP in each setting, and run.
+        parts: of a conversation.
         largest: recipients of the submit whose memory is measured.
         suppressed: entries of the suppression table.
         submits: of which the first mail is awaited.
@@ -45,6 +47,8 @@ class Sizes:
     accepted: int = 300_000
     accepted_times: int = 3
     messages: int = 10_000
+    calls: int = 3_000
+    parts: int = 1_000
     largest: int = 5_000_000
     suppressed: int = 100_000
     submits: int = 10
@@ -58,6 +62,8 @@ QUICK = Sizes(
     accepted=100_000,
     accepted_times=1,
     messages=2_000,
+    calls=1_000,
+    parts=200,
     largest=200_000,
     suppressed=10_000,
     submits=3,

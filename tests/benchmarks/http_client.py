@@ -8,7 +8,9 @@ import json
 import re
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from random import Random
 
 _LENGTH = re.compile(rb"content-length: (\d+)", re.IGNORECASE)
 
@@ -70,7 +72,7 @@ async def make(host: str, port: int, requests: list[bytes], connections: int) ->
     """Make all requests; seconds, statuses and latencies in milliseconds."""
     loop = asyncio.get_running_loop()
     work = Work(requests[::-1], loop.create_future(), left=len(requests))
-    began = time.perf_counter()
+    began, began_at = time.perf_counter(), time.time()
     opened = [await loop.create_connection(lambda: Connection(work), host, port) for _ in range(connections)]
     await work.done
     seconds = time.perf_counter() - began
@@ -79,6 +81,7 @@ async def make(host: str, port: int, requests: list[bytes], connections: int) ->
     ordered = sorted(work.latencies_s)
     return {
         "seconds": seconds,
+        "began_at": began_at,
         "statuses": {str(status): number for status, number in work.statuses.items()},
         "median_ms": ordered[len(ordered) // 2] * 1000,
         "p99_ms": ordered[len(ordered) * 99 // 100] * 1000,
@@ -109,6 +112,25 @@ def messages(number: int, key: str) -> list[bytes]:
     ]
 
 
+def calls(number: int, prefix: str, key: str, *, conversation: bool = False) -> list[bytes]:
+    """So many calls that each send a message of an ordinary size: each under a key of its own, or the parts of a conversation in an
+    order of chance.
+    """
+    text = "Thank you for your order. We will tell you when it is on its way.\n" * 8
+    places = list(range(1, number + 1))
+    if conversation:
+        Random(prefix).shuffle(places)
+    made = []
+    for place in places:
+        message = {"type": "message", "sender": "The Garden Shop <shop@shop.example>", "text": text, "correlation_id": "1"}
+        message |= {"to": f"user{place}@example.org", "subject": f"Your order {place}"}
+        order = {"conversation_id": prefix, "sequence_code": place, "calls_in_conversation": number} if conversation else {}
+        body = json.dumps({"method": "create", "objects": [message], "options": order}).encode()
+        own = None if conversation else f"{prefix}-{place}"
+        made.append(request("/v1/calls", key, body, "application/json", idempotency_key=own))
+    return made
+
+
 def uploads(path: str, number: int, chunk: int, key: str) -> list[bytes]:
     """So many recipients in uploads of a chunk each."""
     return [
@@ -127,11 +149,19 @@ def _line(place: int) -> bytes:
     return json.dumps(said, ensure_ascii=False).encode() + b"\n"
 
 
+_REQUESTS: dict[str, Callable[..., list[bytes]]] = {
+    "messages": messages,
+    "calls": lambda number, key, prefix: calls(number, prefix, key),
+    "conversation": lambda number, key, prefix: calls(number, prefix, key, conversation=True),
+    "uploads": lambda number, key, chunk, path: uploads(path, number, int(chunk), key),
+}
+
+
 def main() -> None:
-    """`host port key connections messages NUMBER`, or `… uploads NUMBER CHUNK PATH`."""
+    """`host port key connections messages NUMBER`, `… calls NUMBER PREFIX`, `… conversation NUMBER ID`, `… uploads NUMBER CHUNK PATH`."""
     host, port, key, connections, kind, *rest = sys.argv[1:]
     number = int(rest[0])
-    requests = messages(number, key) if kind == "messages" else uploads(rest[2], number, int(rest[1]), key)
+    requests = _REQUESTS[kind](number, key, *rest[1:])
     try:
         import uvloop
 

@@ -28,6 +28,11 @@ _PRODUCERS = {
     "own": "a connection of the client's own",
 }
 _HELD = {"list": "a list", "generator": "a generator"}
+_SETTINGS = {
+    "up": "accepted while a worker server runs them",
+    "maintenance": "accepted in maintenance",
+    "down": "accepted without workers and Redis",
+}
 _COSTS = {"load_us": "loading, PostgreSQL", "postgres_us": "sending, PostgreSQL", "client_us": "sending, worker"}
 
 
@@ -153,6 +158,20 @@ def _by_http(document: Mapping[str, Any]) -> Described:
     return ("over HTTP", "per second", "API, CPU µs", "PostgreSQL", "client", "answer, median ms", "99 %, ms"), rows
 
 
+def _called(document: Mapping[str, Any]) -> Described:
+    found = document["calls"]
+    rows = []
+    for name, each in found["accepted"].items():
+        costs = (each[f"{part}_cpu_us"] for part in ("api", "postgres", "client"))
+        latencies = (each["median_ms"], each["p99_ms"])
+        rows.append((_SETTINGS[name], shown(each["calls_per_s"]), *map(shown, costs), *map(shown, latencies)))
+    run, conversation = found["run"], found["conversation"]
+    rows.append((f"{shown(run['calls'])} calls run, a message each", shown(run["calls_per_s"]), *[""] * 5))
+    told = f"a conversation of {shown(conversation['parts'])} parts, {shown(conversation['seconds'])} s in all"
+    rows.append((told, shown(conversation["parts"] / conversation["seconds"]), *[""] * 5))
+    return ("calls", "per second", "API, CPU µs", "PostgreSQL", "client", "at 250/s: answer, median ms", "99 %, ms"), rows
+
+
 def _scaled(document: Mapping[str, Any]) -> Described:
     found = document["scale"]
     pairs = {f"{_COSTS[name]}, CPU µs per mail": pair for name, pair in found["cpu_us_per_mail"].items()}
@@ -173,6 +192,7 @@ _DETAILS: dict[str, tuple[str, Callable[[Mapping[str, Any]], Described]]] = {
     "Accepting": ("accept", _accepted),
     "Doors in Python": ("doors_python", _by_python),
     "Doors over HTTP": ("http_messages", _by_http),
+    "Calls": ("calls", _called),
     "Growth": ("scale", _scaled),
     "Peers": ("against", _compared),
 }
