@@ -93,6 +93,7 @@ def test_all_results_of_a_time_range_are_extracted_in_the_order_of_their_ends(da
     monkeypatch.setattr(calls, "_PAGE", 4)
     wanted = [sent(database, *(f"p{number}-{one}@x.example" for one in range(3)), organization_id=us) for number in range(4)]
     sent(database, "theirs@x.example", organization_id=them)
+    calls.cancel(database, us, sent(database, "never@x.example", organization_id=us), respond=RESPOND)
     run_all(database)
     sent(database, "later@x.example", organization_id=us)
 
