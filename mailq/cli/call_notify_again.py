@@ -20,5 +20,9 @@ def notify_again(*, notification_id: str) -> None:
     with parts.opened(parts.load(), checked=True) as database:
         before = notifications.again(database, None, notification_id, actor=actor())
     print_line(
-        f"notification {notification_id} is pending again; it was tried {before.attempts:,} times: {before.reply or 'no reply'}"
+        f"notification {notification_id} is pending again; it was tried {_times(before.attempts)}: {before.reply or 'no reply'}"
     )
+
+
+def _times(number: int) -> str:
+    return "once" if number == 1 else f"{number:,} times"
