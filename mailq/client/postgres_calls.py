@@ -125,8 +125,8 @@ def _missing(tx: Connection, found: FoundConversation) -> tuple[int, ...] | None
 def _state(found: Found) -> CallState:
     named = ("request_id", "key", "num_objects", "received_at", "conversation_id", "sequence_code", "calls_in_conversation")
     said = {name: getattr(found, name) for name in (*named, "ended_at", "error")}
-    words = {name: str(getattr(found, name)) for name in ("method", "state", "priority")}
-    return CallState(scheduled_time=found.scheduled_at, **words, **said)
+    words = {"method": str(found.method), "state": str(found.state), "priority": str(found.priority)}
+    return CallState(scheduled_time=found.scheduled_at, **said | words)
 
 
 def _result(found: call_result.CallResult, request_id: str | None = None, sequence_code: int | None = None) -> CallResult:
