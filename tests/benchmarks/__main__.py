@@ -81,6 +81,7 @@ class Names(click.ParamType):
 @click.option(
     "--recipients", "accepted", type=click.IntRange(1), help="Recipients of one that is only accepted.  [default: 300000]"
 )
+@click.option("--calls", "called", type=click.IntRange(1), help="Calls that are accepted in each setting.  [default: 3000]")
 @click.option("--largest", type=click.IntRange(1), help="Recipients of the largest submit.  [default: 5000000]")
 @click.option(
     "--scale", type=click.IntRange(0), help="Deliveries of a crowded ledger, 0 for none.  [default: 10000000; with --quick 0]"
@@ -103,6 +104,7 @@ def main(
     only: tuple[str, ...] | None,
     mails: int | None,
     accepted: int | None,
+    called: int | None,
     largest: int | None,
     scale: int | None,
     against: tuple[str, ...] | None,
@@ -113,7 +115,7 @@ def main(
     page: Path | None,
 ) -> None:
     """Measure mailq on this machine, with database, broker and relay on it: rates, CPU per mail, memory, and what was asked for."""
-    sizes = _sizes(QUICK if quick else Sizes(), mails=mails, accepted=accepted, largest=largest, scale=scale)
+    sizes = _sizes(QUICK if quick else Sizes(), mails=mails, accepted=accepted, calls=called, largest=largest, scale=scale)
     parts = only or tuple(name for name in PARTS if name != "scale" or sizes.scale)
     with in_a_sentence():
         if former:

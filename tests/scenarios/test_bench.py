@@ -12,7 +12,7 @@ from tests.architecture.tree import ROOT
 from tests.benchmarks import postfix_tools
 from tests.benchmarks.figures import TARGETS
 
-SMALL = ("--quick", "--mails", "600", "--recipients", "500", "--largest", "700")
+SMALL = ("--quick", "--mails", "600", "--recipients", "500", "--largest", "700", "--calls", "60")
 NOT_MEASURED = {"progress", "growth"}
 
 
