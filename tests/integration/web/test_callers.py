@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import socket
 from datetime import timedelta
 from itertools import count
 
@@ -13,7 +14,7 @@ from mailq.admin import keys
 from mailq.clock import utc_now
 from mailq.settings import Settings
 from mailq.store.database import Database
-from mailq.web.api import callers, openapi
+from mailq.web.api import callers, openapi, rates
 from mailq.web.api.app import create
 from mailq.web.api.rates import Rates
 from tests.integration.web.conftest import LETTER, WORDS, NewCaller
@@ -159,6 +160,21 @@ def test_a_redis_that_is_away_refuses_nobody() -> None:
         return [(await rates.take("key", 2)).allowed for _ in range(3)]
 
     assert asyncio.run(ask()) == [True, True, False]
+
+
+def test_a_redis_that_says_nothing_keeps_nobody_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One question is open; meanwhile each process counts for itself."""
+    monkeypatch.setattr(rates, "_PATIENCE_S", 30.0)
+
+    async def ask(silent: Rates, listening: socket.socket) -> list[bool]:
+        try:
+            return [(await asyncio.wait_for(silent.take("key", 2), 10)).allowed for _ in range(3)]
+        finally:
+            listening.close()  # which ends the question
+
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        silent = Rates(f"redis://127.0.0.1:{listening.getsockname()[1]}/0", clock=lambda: 100.0)
+        assert asyncio.run(ask(silent, listening)) == [True, True, False]
 
 
 def test_the_log_has_a_line_for_each_request_and_no_secret(caller: Caller, caplog: pytest.LogCaptureFixture) -> None:
