@@ -32,13 +32,14 @@ class Pace:
 
     def begin(self) -> None:
         """Make them."""
-        self._began = self._loop.time()
+        # Not the loop's own time, which uvloop keeps to the millisecond.
+        self._began = time.perf_counter()
         self._next(0)
 
     def answered(self, connection: "Connection", status: int, planned: float) -> None:
         """One has its answer, and its connection is free."""
         self.statuses[status] += 1
-        self.latencies_s.append(self._loop.time() - planned)
+        self.latencies_s.append(time.perf_counter() - planned)
         self.free(connection)
         if len(self.latencies_s) == len(self._requests):
             self._done.set_result(None)
@@ -57,7 +58,8 @@ class Pace:
         else:
             self._waiting.append((planned, self._requests[number]))
         if number + 1 < len(self._requests):
-            self._loop.call_at(self._began + (number + 1) / self._rate_per_s, self._next, number + 1)
+            due = self._began + (number + 1) / self._rate_per_s
+            self._loop.call_later(max(0.0, due - time.perf_counter()), self._next, number + 1)
 
 
 class Connection(asyncio.Protocol):
