@@ -23,8 +23,6 @@ _MOST = 100
 """What a process takes at a time: a fiftieth of a second's budget, and no more than this."""
 _REST_S = 10.0
 _PATIENCE_S = 0.5
-_HURRY_S = 0.05
-"""How long a request waits for the count. An answer that comes later tells only whether Redis is there; until then nobody else asks."""
 _PURSE_LASTS_S = 0.25
 
 
@@ -59,7 +57,8 @@ class Rates:
         self._here = MemoryStorage()
         self._shared: Storage | None = _in_redis(redis_url) if redis_url else None
         self._shared_again_at = 0.0
-        self._late: asyncio.Future[int] | None = None
+        self._alone = False
+        self._probe: asyncio.Future[int] | None = None
         self._purses: dict[str, _Purse] = {}
         self._filling: dict[str, asyncio.Lock] = {}
 
@@ -86,27 +85,30 @@ class Rates:
         return purse
 
     async def _count(self, key_id: str, amount: int) -> int:
-        shared = self._shared
-        if shared is None or self._late is not None or self._clock() < self._shared_again_at:
-            return self._here.incr(key_id, _WINDOW_S, amount)
-        asked = asyncio.ensure_future(to_thread.run_sync(shared.incr, key_id, _WINDOW_S, amount))
-        asked.add_done_callback(self._hear)
-        await asyncio.wait([asked], timeout=_HURRY_S)
-        if not asked.done():
-            self._late = asked
-        elif asked.exception() is None:
-            return asked.result()
+        if self._shared is not None and not self._alone:
+            try:
+                return await to_thread.run_sync(self._shared.incr, key_id, _WINDOW_S, amount)
+            except StorageError as error:
+                self._rest(error)
+        elif self._shared is not None and self._probe is None and self._clock() >= self._shared_again_at:
+            # Nobody waits for it: where Redis says nothing, that would be half a second for everybody who asks meanwhile.
+            self._probe = asyncio.ensure_future(to_thread.run_sync(self._shared.incr, key_id, _WINDOW_S, amount))
+            self._probe.add_done_callback(self._hear)
         return self._here.incr(key_id, _WINDOW_S, amount)
 
-    def _hear(self, asked: "asyncio.Future[int]") -> None:
-        """What has come of a question, whoever still waits for it."""
-        if self._late is asked:
-            self._late = None
-        if asked.cancelled() or (error := asked.exception()) is None:
+    def _hear(self, probe: "asyncio.Future[int]") -> None:
+        """Whether Redis is back."""
+        self._probe = None
+        if probe.cancelled():
             return
-        self._shared_again_at = self._clock() + _REST_S
-        reason = error.storage_error if isinstance(error, StorageError) else error
-        log.warning("rates.alone", reason=type(reason).__name__, seconds=_REST_S)
+        if isinstance(error := probe.exception(), StorageError):
+            self._rest(error)
+        else:
+            self._alone = False
+
+    def _rest(self, error: StorageError) -> None:
+        self._alone, self._shared_again_at = True, self._clock() + _REST_S
+        log.warning("rates.alone", reason=type(error.storage_error).__name__, seconds=_REST_S)
 
 
 def _in_redis(url: str) -> Storage:

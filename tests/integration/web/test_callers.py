@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-import socket
+import threading
 from datetime import timedelta
 from itertools import count
 
@@ -14,7 +14,7 @@ from mailq.admin import keys
 from mailq.clock import utc_now
 from mailq.settings import Settings
 from mailq.store.database import Database
-from mailq.web.api import callers, openapi, rates
+from mailq.web.api import callers, openapi
 from mailq.web.api.app import create
 from mailq.web.api.rates import Rates
 from tests.integration.web.conftest import LETTER, WORDS, NewCaller
@@ -162,19 +162,41 @@ def test_a_redis_that_is_away_refuses_nobody() -> None:
     assert asyncio.run(ask()) == [True, True, False]
 
 
+class Silent:
+    """A Redis that keeps its answers until it is let go."""
+
+    def __init__(self) -> None:
+        self.answers = threading.Event()
+        self.num_answered = 0
+
+    def incr(self, *_: object) -> int:
+        """Count."""
+        assert self.answers.wait(30)
+        self.num_answered += 1
+        return self.num_answered
+
+
 def test_a_redis_that_says_nothing_keeps_nobody_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
-    """One question is open; meanwhile each process counts for itself."""
-    monkeypatch.setattr(rates, "_PATIENCE_S", 30.0)
+    """Once it is known to be away it is asked beside the requests, and asked for every count again when it is back."""
+    clock, silent = count(100, 20), Silent()
+    rates = Rates("redis://127.0.0.1:1/0", clock=lambda: next(clock))
 
-    async def ask(silent: Rates, listening: socket.socket) -> list[bool]:
-        try:
-            return [(await asyncio.wait_for(silent.take("key", 2), 10)).allowed for _ in range(3)]
-        finally:
-            listening.close()  # which ends the question
+    async def ask() -> None:
+        await rates.take("key", 1000)
+        monkeypatch.setattr(rates, "_shared", silent)
+        for _ in range(3):
+            assert (await asyncio.wait_for(rates.take("key", 1000), 10)).allowed
+        assert silent.num_answered == 0
+        silent.answers.set()
+        while not silent.num_answered:
+            await asyncio.sleep(0.01)
+        await asyncio.sleep(0.01)
+        before = silent.num_answered
+        for number in range(1, 4):
+            await rates.take("key", 1000)
+            assert silent.num_answered == before + number
 
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        silent = Rates(f"redis://127.0.0.1:{listening.getsockname()[1]}/0", clock=lambda: 100.0)
-        assert asyncio.run(ask(silent, listening)) == [True, True, False]
+    asyncio.run(ask())
 
 
 def test_the_log_has_a_line_for_each_request_and_no_secret(caller: Caller, caplog: pytest.LogCaptureFixture) -> None:
