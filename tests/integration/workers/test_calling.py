@@ -10,7 +10,7 @@ from sqlalchemy import text
 from mailq import bootstrap
 from mailq.clock import utc_now
 from mailq.core.call import RespondWhen, ResponseType
-from mailq.engine import maintenance
+from mailq.engine import maintenance, messages
 from mailq.engine.calls.order import Response
 from mailq.engine.calls.receiving import receive
 from mailq.engine.dispatcher import Dispatcher
@@ -195,7 +195,7 @@ def test_a_restart_of_the_database_is_survived(calling, runs, database):
 
 
 def test_in_maintenance_no_call_runs_and_its_end_is_heard(calling, runs, database, upkeep):
-    """The leader looks at once, as it does for whatever there may be."""
+    """The leader looks at once, as it does for whatever there may be: also when there were messages to be moved."""
     strand, ear = runs(), Ear(database)
     mover = Mover(database, Dispatcher(database, QuietDoorbell()))
     told = []
@@ -204,6 +204,8 @@ def test_in_maintenance_no_call_runs_and_its_end_is_heard(calling, runs, databas
     maintenance.on(database, **BY)
     heard.look()
     calling.receive(order("one"))
+    with database.begin() as tx:
+        messages.accept(tx, 1, [messages.order(to="ann@x.example", subject="Code", sender="shop@x.example", text="42")])
     strand.wake(due=True)
     eventually(lambda: not (strand._news.is_set() or strand._due.is_set()))
     assert (calling.words(), any(told[-1])) == ([], False)
