@@ -12,7 +12,6 @@ from sqlalchemy import Connection
 from mailq.core.call import TOLD, Event, ResponseType, State
 from mailq.core.conversation import State as ConversationState
 from mailq.core.ids import public_id
-from mailq.core.notification import State as Standing
 from mailq.engine import messages
 from mailq.engine.calls import payloads
 from mailq.engine.calls.letters import letter
@@ -20,9 +19,8 @@ from mailq.engine.calls.order import Response, response_from
 from mailq.engine.calls.responses import EndedCall, EndedConversation
 from mailq.engine.message_orders import MessageOrder
 from mailq.errors import BadInput, Conflict
-from mailq.store import call_results, notifications, waking
+from mailq.store import call_results, notifications
 from mailq.store.notifications import Entry
-from mailq.store.waking import News
 
 MOST_OF_A_CONVERSATION = 100
 """Addresses that are told of one conversation; each part may name others."""
@@ -119,8 +117,6 @@ class Answering:
         taken = messages.accept(tx, told.organization_id, [order for _, order in mails])
         entries += [_mailed(told, entry, one) for (entry, _), one in zip(mails, taken, strict=True)]
         notifications.add(tx, entries)
-        if any(each.state is Standing.PENDING for each in entries):
-            waking.wake(tx, News.NOTIFICATIONS)
 
     def _letter(self, told: _Told, entry: Entry, response: Response) -> MessageOrder | str:
         """The mail of an answer, or why there is none."""
