@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Row, Select, and_, func, or_, select, text, tuple_
+from sqlalchemy import Connection, Row, Select, and_, any_, func, or_, select, text, tuple_
 
 from mailq.core.call import Method, State
 from mailq.core.call_result import CallResult, Status
@@ -76,7 +76,10 @@ def of_conversation(tx: Connection, conversation_id: int, *, limit: int, after: 
         after: the sequence code and the ordinal of the last one of the page before.
     """
     place = tuple_(call.c.sequence_code, call_result.c.ordinal)
-    statement = _extracting().where(call.c.conversation_id == conversation_id, place > tuple_(*after))
+    # As an array, of which the planner expects few: else it may read the results of all calls that ever were.
+    parts = select(call.c.id).where(call.c.conversation_id == conversation_id, call.c.sequence_code >= after[0])
+    of_it = (call.c.conversation_id == conversation_id, call_result.c.call_id == any_(func.array(parts.scalar_subquery())))
+    statement = _extracting().where(*of_it, place > tuple_(*after))
     return [_extracted(row) for row in tx.execute(statement.order_by(call.c.sequence_code, call_result.c.ordinal).limit(limit))]
 
 

@@ -181,16 +181,18 @@ def start_scheduled(tx: Connection, *, limit: int, now: datetime | None = None) 
     return tx.execute(_START, {"limit": limit, "now": now}).rowcount
 
 
-# The index is by organization. Of a conversation that has not ended nothing is deleted: its parts are known by their rows.
+# The index is by organization; of an array the planner expects few. Of a conversation that has not ended nothing is deleted: its parts
+# are known by their rows.
 _PRUNE = text("""
 DELETE FROM call
- WHERE id IN (SELECT old.id FROM organization
-               CROSS JOIN LATERAL (
-                     SELECT id FROM call
-                      WHERE call.organization_id = organization.id AND ended_at < statement_timestamp() - CAST(:keep AS interval)
-                        AND NOT EXISTS (SELECT FROM conversation WHERE conversation.id = call.conversation_id AND ended_at IS NULL)
-                      ORDER BY ended_at LIMIT :limit FOR UPDATE SKIP LOCKED) AS old
-               LIMIT :limit)
+ WHERE id = ANY (ARRAY(
+       SELECT old.id FROM organization
+        CROSS JOIN LATERAL (
+              SELECT id FROM call
+               WHERE call.organization_id = organization.id AND ended_at < statement_timestamp() - CAST(:keep AS interval)
+                 AND NOT EXISTS (SELECT FROM conversation WHERE conversation.id = call.conversation_id AND ended_at IS NULL)
+               ORDER BY ended_at LIMIT :limit FOR UPDATE SKIP LOCKED) AS old
+        LIMIT :limit))
 """)
 
 
