@@ -48,6 +48,11 @@ class Caller:
         while not self.receiver.over.is_set() and self.say(octets):
             self.receiver.over.wait(0.02)
 
+    def hang_up(self) -> None:
+        """Say nothing more."""
+        with suppress(OSError):
+            self._connection.shutdown(socket.SHUT_RDWR)
+
     def hold(self) -> None:
         """Say nothing until the test lets go."""
         self.receiver.let_go.wait(30)
