@@ -1,5 +1,6 @@
 """Serving: the application in a process of uvicorn's, with settings and logs of its own."""
 
+import gc
 import multiprocessing
 import os
 import signal
@@ -36,7 +37,11 @@ def app() -> FastAPI:
     sys.setswitchinterval(_SWITCH_S)
     if (parent := multiprocessing.parent_process()) is not None:
         threading.Thread(target=_end_with, args=(parent.sentinel,), name="parent", daemon=True).start()
-    return application.create(chosen)
+    created = application.create(chosen)
+    # What is made by now stays: looking through all of it for garbage would keep requests waiting for a tenth of a second.
+    gc.collect()
+    gc.freeze()
+    return created
 
 
 def listen(host: str, port: int) -> socket.socket:

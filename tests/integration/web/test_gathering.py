@@ -67,6 +67,16 @@ def test_one_that_breaks_the_transaction_takes_none_with_it(database: Database) 
     assert answers[0] != answers[2]
 
 
+def test_a_crowd_is_many_in_a_short_time() -> None:
+    """It is one as long as it lasts: who comes alone afterwards waits for nobody."""
+    crowd, seen = gathering._Crowd(), []
+    for now, num in ((100.0, 1), (100.1, 50), (100.2, 40), (100.3, 20), (100.4, 90), (100.6, 1), (200.0, 3)):
+        crowd.note(num, now)
+        seen.append(crowd.is_there)
+
+    assert seen == [False, False, False, True, True, False, False]
+
+
 def test_too_many_that_wait_are_refused_for_now(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     """Of all kinds together."""
     monkeypatch.setattr(gathering, "MOST_WAITING", 2)
