@@ -4,6 +4,7 @@ import os
 import sqlite3
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -100,6 +101,12 @@ def test_without_a_key_it_is_told_which_setting_has_it(bare: Command, spool: Pat
     assert "MAILQ_OUTBOX_KEY" in done.err
 
 
+def received(database: Database) -> list[str]:
+    """Whom the calls are about that mailq has."""
+    with database.begin() as tx:
+        return list(tx.execute(text("SELECT objects->0->>'customer_key' FROM call")).scalars())
+
+
 def drain(spool: Path, to: str, key: str) -> "subprocess.Popen[str]":
     """As a process of its own."""
     env = {name: value for name, value in os.environ.items() if not name.startswith("MAILQ_")} | {"MAILQ_OUTBOX_KEY": key}
@@ -134,6 +141,26 @@ def test_every_call_is_there_once_however_drains_and_the_api_are_killed(
         _, said = last.communicate(timeout=120)
     assert last.returncode == 0, said
     assert num_waiting(spool) == 0
-    with database.begin() as tx:
-        found = tx.execute(text("SELECT objects->0->>'customer_key' FROM call")).scalars().all()
-    assert sorted(found) == sorted(f"s{number}" for number in range(NUM_CALLS))
+    assert sorted(received(database)) == sorted(f"s{number}" for number in range(NUM_CALLS))
+
+
+def test_every_call_is_there_once_when_the_api_is_killed_under_its_producer(
+    database: Database, database_url: str, key: str, spool: Path
+) -> None:
+    """Whatever was under way then was taken or not, and nobody knows: it is spooled under the same key."""
+    states: list[str] = []
+    with serving(database_url) as (url, process), closing(SpoolingDoor(url, key=key, spool=Spool(spool), patience=HASTY)) as door:
+
+        def produce() -> None:
+            states.extend(door.call(subscribe(number)).state for number in range(NUM_CALLS))
+
+        producer = threading.Thread(target=produce)
+        producer.start()
+        eventually(lambda: len(received(database)) > 20, within=60)
+        process.kill()
+        producer.join()
+    assert set(states) == {"ready", "spooled"}
+
+    with serving(database_url) as (url, _), closing(SpoolingDoor(url, key=key, spool=Spool(spool), patience=HASTY)) as door:
+        assert door.drain().num_waiting == 0
+    assert sorted(received(database)) == sorted(f"s{number}" for number in range(NUM_CALLS))
