@@ -128,9 +128,9 @@ def take_off(tx: Connection, list_id: int, *, subscriber_keys: Sequence[str], ad
 _TAKE_OFF = [
     text("""
 DELETE FROM recipient_list_member AS member
- USING subscriber, recipient_list
- WHERE recipient_list.id = :list_id AND member.recipient_list_id = recipient_list.id AND subscriber.id = member.subscriber_id
-   AND subscriber.organization_id = recipient_list.organization_id AND subscriber.customer_key = ANY(CAST(:customer_keys AS text[]))
+ USING subscriber
+ WHERE member.recipient_list_id = :list_id AND subscriber.id = member.subscriber_id
+   AND subscriber.customer_key = ANY(CAST(:customer_keys AS text[]))
 """),
     text("""
 DELETE FROM recipient_list_member
