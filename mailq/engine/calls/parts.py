@@ -79,7 +79,9 @@ def _judge(order: CallOrder, known: Standing, before: Known | None, terms: Terms
     part = Part(order.sequence_code, order.calls_in_conversation, order.digest())
     facts = Facts(known.state, known.calls_in_conversation, known.last_part_at)
     in_its_place = None if before is None else before.digest
-    return judge(part, facts, in_its_place=in_its_place, now=known.now, gap=terms.part_gap)
+    # A first part is not late, however long making its conversation took: somebody else may have made it before, and rolled back.
+    now = known.now if known.num_received else known.last_part_at
+    return judge(part, facts, in_its_place=in_its_place, now=now, gap=terms.part_gap)
 
 
 def _take(

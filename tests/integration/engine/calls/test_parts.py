@@ -167,6 +167,13 @@ def test_parts_that_are_not_late_count_from_the_one_before(calling):
     assert calling.conversation().state == "running"
 
 
+def test_the_first_parts_of_a_conversation_are_never_late(calling):
+    terms = Terms(part_gap=timedelta(microseconds=1), respond=Answers())
+    assert [each.created for each in calling.receive(part(2, 3), part(1, 3), terms=terms)] == [True, True]
+    assert field(calling.receive(part(3, 3), terms=terms)[0]) == "/options/conversation_id"
+    assert calling.conversation().state == "error"
+
+
 def test_a_late_part_that_is_a_repeated_one_ends_nothing(calling):
     [first] = calling.receive(part(1, 2))
     grow_late(calling)
