@@ -104,9 +104,9 @@ class Notifier:
             await asyncio.wait(self._under_way, timeout=min(left_s, _LOOK_AGAIN_S), return_when=asyncio.FIRST_COMPLETED)
 
     async def _attempt(self, lent: Lent, secrets: Sequence[str]) -> _Attempt:
-        if self._post is None:
-            self._post = self._make_post()
         try:
+            if self._post is None:
+                self._post = self._make_post()
             answer = await self._post.post(lent.address, webhook_id=lent.public_id, payload=lent.payload, secrets=secrets)
         except Exception:
             log.exception("notification.not_tried", notification=lent.public_id)

@@ -50,7 +50,8 @@ class Sending:
         """Somebody who sends, and finds every name here."""
         timeout = options.pop("timeout", timedelta(seconds=20))
         chosen = {"allowed": HERE, "resolve": lambda _host, _port: ["127.0.0.1"], "timeout": timeout} | options
-        made = Notifier(self.database, lambda: Poster(**chosen), timeout=timeout, spread=lambda: 0.0, slice_s=0.05)
+        make = chosen.pop("make", lambda: Poster(**chosen))
+        made = Notifier(self.database, make, timeout=timeout, spread=lambda: 0.0, slice_s=0.05)
         self._notifiers.append(made)
         return made
 
@@ -187,6 +188,27 @@ def test_what_is_settled_is_not_tried_again(sending: Sending, answer: bytes, rep
 
         assert len(receiver.received) == 1
     assert sending.row().reply.startswith(reply)
+
+
+def test_a_fault_of_ours_is_a_failed_attempt_and_keeps_nothing_from_being_sent_later(
+    sending: Sending, receiver: Receiver
+) -> None:
+    [name] = sending.put(receiver)
+    faults = iter([OSError("no certificates here")])
+
+    def make() -> Poster:
+        for fault in faults:
+            raise fault
+        return Poster(timeout=timedelta(seconds=20), allowed=HERE, resolve=lambda _host, _port: ["127.0.0.1"])
+
+    notifier = sending.notifier(make=make)
+    sending.send_all(notifier)
+    assert (sending.row().state, sending.row().attempts) == ("pending", 1)
+    assert "the log of the worker" in sending.row().reply
+
+    sending.change("UPDATE notification SET due_at = now()")
+    sending.send_all(notifier)
+    assert receiver.ids() == [name]
 
 
 def test_a_name_that_leads_to_a_private_address_is_in_error_and_says_so(sending: Sending, receiver: Receiver) -> None:
