@@ -94,6 +94,7 @@ _LEFT = text("""
 SELECT (SELECT count(*) FROM call WHERE ended_at IS NULL) + (SELECT count(*) FROM conversation WHERE ended_at IS NULL)
      + (SELECT count(*) FROM notification WHERE state = 'pending')
 """)
+_RUN = text("SELECT count(*) FROM call WHERE state IN ('finished', 'error')")
 _TRY = text("""
 UPDATE notification SET due_at = clock_timestamp() WHERE state = 'pending' AND due_at > clock_timestamp() + :longer
 """).bindparams(bindparam("longer", type_=Interval))
@@ -102,6 +103,11 @@ UPDATE notification SET due_at = clock_timestamp() WHERE state = 'pending' AND d
 def num_undone(tx: Connection) -> int:
     """Calls and conversations that have not ended, answers that nobody has taken, and mails that are still to be sent."""
     return int(tx.execute(_LEFT).scalar_one()) + books.num_undone(tx)
+
+
+def num_run(tx: Connection) -> int:
+    """Calls that have run."""
+    return int(tx.execute(_RUN).scalar_one())
 
 
 def try_soon(tx: Connection) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from itertools import islice
 from pathlib import Path
+from random import Random
 from typing import Protocol
 
 from mailq.admin import keys
@@ -36,6 +37,8 @@ _CALM_WITHIN_S = 180.0
 _TRY_SOON_EVERY_S = 2.0
 _NUM_SERVERS = 2
 _MOST_BETWEEN = 30
+_SHARE_AT_WORK = 0.75
+"""Of faults that wait until calls are being run."""
 _WEBHOOK_TIMEOUT_S = 2.0
 
 
@@ -109,6 +112,7 @@ class Proof:
         self._inflictor = Inflictor(ground, served, self._agenda)
         self._accepted = AcceptedList(ground.sink.accepted_file)
         self._num_told = 0
+        self._ran_before: int | None = None
         self._producers: list[Producer] = []
         self._result = Result()
 
@@ -164,10 +168,25 @@ class Proof:
         enough = self._num_confirmed() + 1 + fault.dice % _MOST_BETWEEN
         if not self._go_on_until(lambda: self._num_confirmed() >= enough, _START_WITHIN_S):
             raise Unavailable(f"the API did not come back within {_START_WITHIN_S:.0f} s; see {self._ground.supervisor.logs}")
+        # The others come while nobody leads yet, or a service is away.
+        if Random(fault.dice).random() < _SHARE_AT_WORK and not self._go_on_until(self._are_calls_run, _START_WITHIN_S):
+            raise Unavailable(f"no calls were run within {_START_WITHIN_S:.0f} s; see {self._ground.supervisor.logs}")
         if not self._go_on_until(lambda: self._inflictor.inflict(fault), _START_WITHIN_S):
             raise Unavailable(f"nobody was there for {fault.kind} within {_START_WITHIN_S:.0f} s")
+        self._ran_before = None
         self._result.faults[fault.kind] += 1
         self._watcher.at(fault.number, self._order.num_faults, fault.kind)
+
+    def _are_calls_run(self) -> bool:
+        """Whether some have been run since this was asked first after the last fault."""
+        try:
+            with self._ground.database.begin() as tx:
+                num = books.num_run(tx)
+        except Unavailable:
+            return False
+        if self._ran_before is None:
+            self._ran_before = num
+        return num > self._ran_before
 
     def _num_confirmed(self) -> int:
         return sum(len(producer.confirmed.ids) for producer in self._producers)
