@@ -1,6 +1,6 @@
 """Whose turn it is: calls that are due are taken, run by whoever took them, and ended in the same transaction."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
@@ -73,7 +73,7 @@ conversation_id, sequence_code
 """
 _TAKE = text(f"""
 SELECT {_DUE}, true AS may_run FROM call
- WHERE state = 'ready' AND ({_AT_WORK})
+ WHERE state = 'ready' AND id <> ALL(CAST(:but AS bigint[])) AND ({_AT_WORK})
  ORDER BY priority, id LIMIT :limit FOR NO KEY UPDATE SKIP LOCKED
 """)  # noqa: S608 - made of our own words
 _TAKE_ONE = text(f"""
@@ -81,9 +81,18 @@ SELECT {_DUE}, true AS may_run FROM call WHERE id = :id AND state = 'ready' AND 
 """)  # noqa: S608
 
 
-def take(tx: Connection, *, limit: int) -> list[Due]:
-    """Lock the first calls that may run, by priority and in the order of receipt, but for those that somebody else has locked."""
-    return [_due(row) for row in tx.execute(_TAKE, {"limit": limit})]
+def wait_at_most(tx: Connection, seconds: float) -> None:
+    """Let no statement of this transaction wait longer for what another one holds; it fails instead, see `faults.was_locked`."""
+    tx.execute(text("SELECT set_config('lock_timeout', :limit, true)"), {"limit": f"{round(seconds * 1000)}ms"})
+
+
+def take(tx: Connection, *, limit: int, but: Collection[int] = ()) -> list[Due]:
+    """Lock the first calls that may run, by priority and in the order of receipt, but for those that somebody else has locked.
+
+    Args:
+        but: calls that are left alone.
+    """
+    return [_due(row) for row in tx.execute(_TAKE, {"limit": limit, "but": list(but)})]
 
 
 def take_one(tx: Connection, call_id: int) -> Due | None:

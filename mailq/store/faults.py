@@ -27,11 +27,14 @@ _MEANINGS: Mapping[str, tuple[type[MailqError], str]] = {
     "3F000": (Misconfigured, _UNDEFINED),
     "40001": (Unavailable, _AGAIN),
     "40P01": (Unavailable, _AGAIN),
+    "55P03": (Unavailable, _AGAIN),
     "53100": (Unavailable, "the database has no room left: {said}"),
     "57014": (Unavailable, "PostgreSQL has cancelled it: {said}"),
     "22": (BadInput, "PostgreSQL refuses a value: {said}"),
 }
 _CANCELLED = "57014"
+_LOCKED = "55P03"
+_CROSSED = frozenset({"40001", "40P01"})
 _GONE = frozenset({"08", "53", "55", "57", "58"})
 
 
@@ -103,4 +106,14 @@ def ends_transaction(error: BaseException) -> bool:
 def was_refused(error: BaseException) -> bool:
     """Whether the database is there, and would not do what was asked, such as for a deadlock; also of what is told in our own words."""
     code = sqlstate(error) or sqlstate(error.__cause__ or error)
-    return code is not None and (code == _CANCELLED or code[:2] not in _GONE)
+    return code is not None and (code in {_CANCELLED, _LOCKED} or code[:2] not in _GONE)
+
+
+def was_locked(error: BaseException) -> bool:
+    """Whether a statement has waited for what another transaction holds for longer than it may."""
+    return _LOCKED in {sqlstate(error), sqlstate(error.__cause__ or error)}
+
+
+def was_crossed(error: BaseException) -> bool:
+    """Whether transactions were in each other's way, and this one was broken off, whole, for the others: it may be done anew."""
+    return not _CROSSED.isdisjoint({sqlstate(error), sqlstate(error.__cause__ or error)})

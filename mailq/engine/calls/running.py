@@ -1,7 +1,7 @@
 """Calls run: by priority and in the order of receipt, the parts of a conversation strictly in sequence, each once with its results."""
 
 import heapq
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Mapping
 
 from sqlalchemy import Connection
@@ -31,6 +31,10 @@ CALLS_AT_ONCE = 60
 """In one transaction. PostgreSQL keeps 64 savepoints of a transaction at hand; from there on everybody's statements cost more."""
 LONGEST_S = 1.0
 """After which a transaction is committed: what it holds others may wait for."""
+IN_THE_WAY_S = 0.5
+"""How long a call waits for what other transactions hold; less than PostgreSQL's `deadlock_timeout`, so that we are who gives way."""
+ASIDE_S = 2.0
+"""How long to wait between two looks at calls that were put aside."""
 SWEPT_AT_ONCE = 1000
 ENDED_AT_ONCE = 10
 """Conversations: each may have thousands of parts that want an answer."""
@@ -70,24 +74,32 @@ class Runner:
         self._suspects: list[int] = []
         self._failures: Counter[int] = Counter()
         self._given_up: set[int] = set()
+        self._aside: deque[int] = deque()
+        self._look_aside_at_s = 0.0
         self._prune_at_s = 0.0
 
     def run_due(self) -> bool:
         """Run some calls that may run, in one transaction; whether there are more.
 
         When that fails they are run one by one from then on, so that one with which no transaction can be committed keeps no others
-        from running: it is tried again, and then gets results that say so.
+        from running: it is tried again, and then gets results that say so. One that needs what another transaction holds, such as the
+        key of a message that an app has not committed, is put aside and tried again until it runs.
 
         Raises:
             Unavailable: the database is away; nothing was done.
         """
+        if not self._suspects:
+            self._look_aside()
         if self._suspects:
             return self._run_a_suspect()
         self._begun = []
         try:
             with self._database.begin() as tx:
-                return self._run(tx, call_turns.take(tx, limit=CALLS_AT_ONCE))
+                call_turns.wait_at_most(tx, IN_THE_WAY_S)
+                return self._run(tx, call_turns.take(tx, limit=CALLS_AT_ONCE, but=self._aside))
         except Exception as error:  # noqa: BLE001 - whatever it is, other calls must run
+            if self._put_aside(error):
+                return True
             self._suspects = self._begun
             self._note_failure(error)
             return True
@@ -120,7 +132,7 @@ class Runner:
             due = heapq.heappop(turns)[-1]
             ran.append(self._perform(tx, due, sequences, given_up=given_up))
             following = sequences.next_after(tx, ran[-1])
-            if following is not None and not alone:
+            if following is not None and not alone and following.id not in self._aside:
                 heapq.heappush(turns, (following.priority, following.id, following))
         ending.end_calls(tx, ran, self._respond)
         sequences.write(tx, self._respond)
@@ -143,10 +155,14 @@ class Runner:
         given_up = suspect in self._given_up
         try:
             with self._database.begin() as tx:
+                call_turns.wait_at_most(tx, IN_THE_WAY_S)
                 due = call_turns.take_one(tx, suspect)
                 if due is not None:
                     self._run(tx, [due], alone=True, given_up=given_up)
         except Exception as error:
+            if self._put_aside(error):
+                self._suspects.pop(0)
+                return True
             self._failures[suspect] += 1
             if self._failures[suspect] >= (_TRIES_LOST if _went_away(error) else _TRIES):
                 self._given_up.add(suspect)
@@ -159,6 +175,22 @@ class Runner:
             self._suspects.pop(0)
             self._given_up.discard(suspect)
             del self._failures[suspect]
+        return True
+
+    def _look_aside(self) -> None:
+        """Suspect one of those that were put aside, every now and then: however many there are, others run in between."""
+        if self._aside and (now := self._monotonic()) >= self._look_aside_at_s:
+            self._look_aside_at_s = now + ASIDE_S
+            self._suspects = [self._aside.popleft()]
+
+    def _put_aside(self, error: Exception) -> bool:
+        """Leave the call that was begun last for later if another transaction was in its way; whether one was."""
+        if not (self._begun and faults.was_locked(error)):
+            return False
+        if not self._aside:
+            self._look_aside_at_s = self._monotonic() + ASIDE_S
+        self._aside.append(self._begun[-1])
+        log.info("call.put_aside", call=self._begun[-1], num=len(self._aside))
         return True
 
     def _note_failure(self, error: Exception) -> None:

@@ -11,7 +11,7 @@ from structlog.testing import capture_logs
 from mailq.core.call import Method, Priority
 from mailq.core.call_result import CallResult, Status
 from mailq.engine.calls.kind import Done, Kind
-from mailq.engine.calls.running import CALLS_AT_ONCE, Runner
+from mailq.engine.calls.running import ASIDE_S, CALLS_AT_ONCE, Runner
 from mailq.errors import BadInput, Conflict, NotFound, Unavailable
 from mailq.store import call_results
 from mailq.store.database import Database
@@ -303,6 +303,29 @@ def test_a_call_that_was_in_the_way_once_runs_when_it_is_not_any_more(calling):
     calling.run_all()
     assert calling.words() == ["a", "first", "b"]
     assert calling.states() == ["finished"] * 3
+
+
+def test_a_call_that_needs_what_another_transaction_holds_keeps_no_others_waiting_and_runs_when_it_can(calling):
+    """Not only once more: an app may hold a key for as long as it likes, and that is no fault of the call."""
+    calling.acts["lock"] = asking("INSERT INTO taken VALUES (1)")
+    calling.change("CREATE TABLE taken (id integer PRIMARY KEY)")
+    seconds = [0.0]
+    runner = calling.runner(monotonic=lambda: seconds[0])
+    with calling.database.begin() as app:
+        app.execute(text("INSERT INTO taken VALUES (1)"))
+        calling.receive(order("a"), part(1, 3), part(2, 3, act("lock")), part(3, 3), order("b", act("lock")), order("d"))
+        for _ in range(5):
+            calling.run_all(runner)
+            seconds[0] += ASIDE_S
+        assert sorted(calling.words()) == ["a", "c1", "d"]
+        assert sorted(calling.states()) == ["finished"] * 3 + ["ready"] * 2 + ["waiting"]
+        app.execute(text("DELETE FROM taken"))
+    calling.acts["lock"] = asking("SELECT 1 FROM taken")
+    for _ in range(2):
+        seconds[0] += ASIDE_S
+        calling.run_all(runner)
+    assert calling.states() == ["finished"] * 6
+    assert sorted(calling.words()) == ["a", "b", "c1", "c3", "d", "lock", "lock"]
 
 
 def test_two_runners_at_once_run_each_call_once_and_conversations_in_sequence(calling, database_url):
