@@ -9,7 +9,7 @@ from mailq.admin.pages import Page
 from mailq.core.call import State
 from mailq.core.call_result import CallResult
 from mailq.engine.calls import at_once, cancelling, receiving
-from mailq.engine.calls.at_once import Ended
+from mailq.engine.calls.at_once import AtRest, Ended
 from mailq.engine.calls.kind import Means
 from mailq.engine.calls.order import CallOrder
 from mailq.engine.calls.receiving import Received, Terms
@@ -22,6 +22,7 @@ from mailq.store.database import Transactions
 from mailq.store.notifications import Found as Notification
 
 __all__ = [
+    "AtRest",
     "CallResult",
     "Ended",
     "Extract",
@@ -88,7 +89,7 @@ def run(database: Transactions, organization_id: int, order: CallOrder, *, means
     """Run a synchronous call, here and now.
 
     Raises:
-        Unavailable: nothing is processed now.
+        AtRest: nothing is processed now.
         Conflict: its key belongs to another call.
     """
     with database.begin() as tx:

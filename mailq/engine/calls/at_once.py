@@ -16,8 +16,12 @@ from mailq.engine.calls.order import CallOrder
 from mailq.engine.calls.performing import perform
 from mailq.engine.calls.terms import Terms
 from mailq.errors import Conflict, Unavailable
-from mailq.store import call_results, call_turns, calls
+from mailq.store import call_results, call_turns, calls, maintenance
 from mailq.store.call_turns import End
+
+
+class AtRest(Unavailable):
+    """Nothing is processed now; the text says why, and what to do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +53,8 @@ def run_now(
     """Run a call in the caller's transaction, and put it down as it ended. Whoever says the same key meanwhile waits for it.
 
     Raises:
-        Unavailable: nothing is processed now, or the transaction cannot go on.
+        AtRest: nothing is processed now.
+        Unavailable: the transaction cannot go on.
         Conflict: its key belongs to another call.
     """
     [entered] = enter(tx, organization_id, [entry(order, state=State.READY)], terms=terms)
@@ -58,13 +63,22 @@ def run_now(
     if not entered.created:
         return _as_it_was(tx, organization_id, entered.call.public_id)
     if not call_turns.at_work(tx):
-        raise Unavailable("mailq is in maintenance and processes nothing; send the call asynchronous, and it runs afterwards")
+        raise _at_rest(tx)
     results = perform(tx, means, order.method, order.objects, request_id=entered.call.public_id, kinds=kinds)
     call_results.add(tx, {entered.call.id: results})
     error = error_of(results)
     state = State.FINISHED if error is None else State.ERROR
     ended = call_turns.end(tx, [End(entered.call.id, state, error)])
     return Ended(entered.call.public_id, True, state, ended[entered.call.id], results, error)
+
+
+def _at_rest(tx: Connection) -> AtRest:
+    why = (
+        "in maintenance"
+        if maintenance.standing(tx) is not None
+        else "waiting for its operator, because its database was restored"
+    )
+    return AtRest(f"mailq is {why}: it accepts everything and runs nothing; send the call asynchronous, and it runs afterwards")
 
 
 def _as_it_was(tx: Connection, organization_id: int, request_id: str) -> Ended:

@@ -8,8 +8,8 @@ from anyio import to_thread
 from fastapi import Request
 from sqlalchemy import Connection
 
-from mailq.admin import calls, maintenance
-from mailq.admin.calls import Ended, Received
+from mailq.admin import calls
+from mailq.admin.calls import AtRest, Ended, Received
 from mailq.admin.keys import Identity, Scope
 from mailq.engine.calls import kinds, order, receiving
 from mailq.engine.calls.addresses import Policy
@@ -17,7 +17,7 @@ from mailq.engine.calls.kind import Means
 from mailq.engine.calls.order import CallOrder
 from mailq.engine.calls.responses import Respond
 from mailq.engine.calls.terms import Terms
-from mailq.errors import Conflict, Unavailable
+from mailq.errors import Conflict
 from mailq.store import maintenance as mark
 from mailq.store.database import Database
 from mailq.web.api.bodies import AT_ONCE, parse, require_json, whole
@@ -101,17 +101,14 @@ def run(database: Database, organization_id: int, order: CallOrder, rules: CallR
     """Run a call, here and now.
 
     Raises:
-        Problem: there is maintenance.
+        Problem: nothing is processed now.
         Unavailable: PostgreSQL does not answer.
         Conflict: its key belongs to another call.
     """
     try:
         return calls.run(database, organization_id, order, means=rules.means(organization_id), terms=rules.terms)
-    except Unavailable:
-        if maintenance.status(database) is None:
-            raise
-    detail = "mailq is in maintenance: it accepts everything and runs nothing; send the call asynchronous, and it runs afterwards"
-    raise Problem(503, detail, headers={"Retry-After": str(RETRY_AFTER_S)})
+    except AtRest as error:
+        raise Problem(503, str(error), headers={"Retry-After": str(RETRY_AFTER_S)}) from None
 
 
 def of_the_header(error: Conflict) -> Exception:

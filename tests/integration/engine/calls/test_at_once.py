@@ -59,7 +59,14 @@ def test_a_fault_of_ours_is_a_result(calling):
 
 def test_in_maintenance_nothing_is_run_or_received(calling):
     calling.change("UPDATE installation SET maintenance_since = now()")
-    with pytest.raises(Unavailable, match="asynchronous"):
+    with pytest.raises(Unavailable, match=r"in maintenance.*asynchronous"):
+        run(calling, order("a", request_type=NOW))
+    assert (calling.words(), calling.states()) == ([], [])
+
+
+def test_a_database_that_has_forgotten_runs_nothing_and_speaks_of_no_maintenance(calling):
+    calling.change("UPDATE installation SET behind_since = now(), behind_why = 'restored'")
+    with pytest.raises(Unavailable, match=r"operator.*restored.*asynchronous"):
         run(calling, order("a", request_type=NOW))
     assert (calling.words(), calling.states()) == ([], [])
 

@@ -147,6 +147,18 @@ def test_in_maintenance_everything_is_received_and_says_so(caller: Caller, datab
     assert caller.get("/v1/maintenance").json() == {"maintenance": False, "since": None, "why": None}
 
 
+def test_what_its_producer_waits_for_is_refused_by_a_database_that_has_forgotten(caller: Caller, database: Database) -> None:
+    """Until an operator has looked; nothing is said of maintenance, because there is none."""
+    with database.begin() as tx:
+        tx.execute(text("UPDATE installation SET behind_since = now(), behind_why = 'restored'"))
+    refused = caller.post("/v1/calls", json=call(ANN, request_type="synchronous"))
+    with database.begin() as tx:
+        tx.execute(text("UPDATE installation SET behind_since = NULL, behind_why = NULL"))
+    assert "operator" in problem(refused, 503)["detail"]
+    assert refused.headers["retry-after"] == "5"
+    assert num_calls(database) == 0
+
+
 def test_calls_are_listed_by_pages_and_states(caller: Caller, stranger: Caller, run: Run) -> None:
     """The newest first; another organization's are none of them."""
     ids = [caller.post("/v1/calls", json=call(ANN | {"customer_key": str(number)})).json()["request_id"] for number in range(3)]
