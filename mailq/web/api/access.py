@@ -69,7 +69,7 @@ class _Answer:
     async def __call__(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self.begun = True
-            self._note.status = message["status"]
+            self._note.status = int(message["status"])  # the framework's may be an enum, which logs spell out
             given = list(message.get("headers", ()))
             named = {name for name, _ in given}
             standing = [pair for pair in _ALWAYS if pair[0] not in named]
