@@ -9,6 +9,8 @@ Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 _UNICAST = ipaddress.IPv6Network("2000::/3")
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
+_BESIDE_HOSTS = (ipaddress.IPv4Network("192.0.0.0/24"), ipaddress.IPv4Network("168.63.129.16/32"))
+"""What clouds serve to each of their hosts, secrets too, under addresses that some releases of Python, or all, take for global."""
 _NUMBER = re.compile(r"0[xX][0-9a-fA-F]*|[0-9]+")
 _OWN_NAMES = ("localhost", "localhost.localdomain", "ip6-localhost", "ip6-loopback")
 
@@ -58,7 +60,11 @@ def _network(entry: str) -> Network:
 
 def _is_global(address: Address) -> bool:
     # Python calls groups global, and what nobody has been given yet, such as ::7f00:1.
-    return address.is_global and not address.is_multicast and (address.version == 4 or address in _UNICAST)
+    if not address.is_global or address.is_multicast:
+        return False
+    if isinstance(address, ipaddress.IPv6Address):
+        return address in _UNICAST
+    return not any(address in each for each in _BESIDE_HOSTS)
 
 
 def _meant(address: Address) -> list[Address]:
