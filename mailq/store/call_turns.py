@@ -42,17 +42,13 @@ class End(NamedTuple):
 
 
 class NeverRun(NamedTuple):
-    """A call that will never run.
-
-    Attributes:
-        objects: None if it wants no answer.
-    """
+    """A call that will never run."""
 
     id: int
     public_id: str
     organization_id: int
     method: Method
-    objects: Sequence[Mapping[str, Any]] | None
+    num_objects: int
     responses: Sequence[Mapping[str, Any]]
     sequence_code: int | None
     ended_at: datetime
@@ -148,9 +144,8 @@ def end(tx: Connection, ends: Sequence[End]) -> Mapping[int, datetime]:
     return {row.id: row.ended_at for row in tx.execute(_END, facts)}
 
 
-_NEVER_RAN = """
-id, public_id, organization_id, method, CASE WHEN responses <> '[]' THEN objects END AS objects, responses, sequence_code, ended_at
-"""
+# Not the objects: of a conversation they are those of thousands of parts.
+_NEVER_RAN = ", ".join(NeverRun._fields)
 _NEVER_RUN = text(f"""
 UPDATE call SET state = 'not_run', error = :why, ended_at = clock_timestamp()
  WHERE conversation_id = :conversation_id AND state IN ('waiting', 'scheduled', 'ready')

@@ -218,11 +218,6 @@ def wanted(tx: Connection, conversation_id: int) -> list[list[dict[str, Any]]]:
     return [list(responses) for (responses,) in tx.execute(statement, {"id": conversation_id})]
 
 
-def objects_of(tx: Connection, call_id: int) -> list[Mapping[str, Any]]:
-    """The objects of a call as they were received."""
-    return list(tx.execute(select(call.c.objects).where(call.c.id == call_id)).scalar_one())
-
-
 def of_call(tx: Connection, organization_id: int | None, request_id: str) -> list[Found]:
     """The answers of a call, the first one first.
 

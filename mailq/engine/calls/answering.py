@@ -19,7 +19,7 @@ from mailq.engine.calls.order import Response, response_from
 from mailq.engine.calls.responses import EndedCall, EndedConversation
 from mailq.engine.message_orders import MessageOrder
 from mailq.errors import BadInput, Conflict
-from mailq.store import call_results, notifications
+from mailq.store import call_results, calls, notifications
 from mailq.store.notifications import Entry
 
 MOST_OF_A_CONVERSATION = 100
@@ -178,7 +178,7 @@ def _results_of_all(tx: Connection, conversation_id: int, response: Response) ->
     while page := call_results.of_conversation(tx, conversation_id, limit=_PAGE, after=after):
         for one in page:
             if response.include_objects and one.call_id != call_id:
-                call_id, objects = one.call_id, notifications.objects_of(tx, one.call_id)
+                call_id, objects = one.call_id, calls.objects(tx, one.call_id)
             place = {"request_id": one.request_id, "sequence_code": one.sequence_code}
             given = objects[one.result.ordinal - 1] if response.include_objects else None
             yield place | payloads.told(one.result, given, response)

@@ -28,7 +28,7 @@ def of_call(ended: EndedCall) -> dict[str, Any]:
         "method": ended.method,
         "state": ended.state,
         "error": _short(ended.error),
-        "num_objects": len(ended.objects),
+        "num_objects": ended.num_objects,
         "results_at": f"/v1/calls/{ended.request_id}",
     }
 

@@ -22,7 +22,7 @@ class EndedCall:
         conversation_id: the producer's; None outside of any conversation: such a call is a conversation of one part, and
             the answers about that are made with those of the call.
         error: why it is in error, or never runs.
-        objects: as they were received.
+        objects: as they were received, for the results; none of a call that never ran.
         results: in the order of the objects; none of a call that never ran.
     """
 
@@ -32,8 +32,9 @@ class EndedCall:
     method: Method
     state: State
     ended_at: datetime
-    objects: Sequence[Mapping[str, Any]]
+    num_objects: int
     responses: Sequence[Response]
+    objects: Sequence[Mapping[str, Any]] = ()
     results: Sequence[CallResult] = ()
     conversation_id: str | None = None
     sequence_code: int | None = None

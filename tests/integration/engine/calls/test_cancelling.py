@@ -26,11 +26,11 @@ def test_a_call_that_was_taken_back_never_runs_and_is_answered(calling, at):
     calling.run_all()
     assert calling.words() == []
     [told] = calling.answers.calls
-    assert (told.request_id, told.state, told.ended_at, told.objects) == (
+    assert (told.request_id, told.state, told.ended_at, told.num_objects) == (
         found.request_id,
         found.state,
         found.ended_at,
-        [say("a")],
+        1,
     )
 
 

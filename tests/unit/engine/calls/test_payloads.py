@@ -20,7 +20,7 @@ AT = datetime(2026, 11, 22, 8, 30, tzinfo=UTC)
 OBJECT = {"type": "subscriber", "customer_key": "k7", "correlation_id": "x", "address": "ann@example.org", "attributes": {"a": 1}}
 RESULT = CallResult(1, Status.OK, "subscriber", "made", customer_key="k7", correlation_id="x", details={"n": 1})
 CALL = EndedCall(
-    1, 7, "req_1", Method.CREATE, State.FINISHED, AT, [OBJECT], [], [RESULT], conversation_id="order/17 ä", sequence_code=2
+    1, 7, "req_1", Method.CREATE, State.FINISHED, AT, 1, [], [OBJECT], [RESULT], conversation_id="order/17 ä", sequence_code=2
 )
 
 
@@ -115,7 +115,7 @@ def test_no_more_results_are_read_than_there_is_room_for() -> None:
 
 
 def test_a_long_error_is_cut() -> None:
-    ended = EndedCall(1, 7, "req_1", Method.CREATE, State.ERROR, AT, [], [], error="ä" * 5000)
+    ended = EndedCall(1, 7, "req_1", Method.CREATE, State.ERROR, AT, 0, [], error="ä" * 5000)
 
     assert len(payloads.of_call(ended)["error"]) == 1000
 
