@@ -7,7 +7,7 @@ import pytest
 from mailq.client.http import answers
 from mailq.client.http.answers import Again, Answer
 from mailq.client.http.patience import Patience
-from mailq.errors import BadInput, Conflict, MailqError, Misconfigured, NotFound, Unavailable
+from mailq.errors import BadInput, Conflict, Forbidden, MailqError, Misconfigured, NotFound, Unavailable
 from tests.support.hostile_api import problem, reply
 
 BASE = "https://mailq.example"
@@ -39,7 +39,7 @@ def error(raw: bytes) -> Exception:
     [
         (400, BadInput),
         (401, Misconfigured),
-        (403, Misconfigured),
+        (403, Forbidden),
         (404, NotFound),
         (405, Misconfigured),
         (409, Conflict),
