@@ -87,6 +87,7 @@ class Runner:
 
         Raises:
             Unavailable: the database is away; nothing was done.
+            Exception: no call could be taken, so that none is to blame.
         """
         if not self._suspects:
             self._look_aside()
@@ -97,9 +98,11 @@ class Runner:
             with self._database.begin() as tx:
                 call_turns.wait_at_most(tx, IN_THE_WAY_S)
                 return self._run(tx, call_turns.take(tx, limit=CALLS_AT_ONCE, but=self._aside))
-        except Exception as error:  # noqa: BLE001 - whatever it is, other calls must run
+        except Exception as error:
             if self._put_aside(error):
                 return True
+            if not self._begun:
+                raise
             self._suspects = self._begun
             self._note_failure(error)
             return True

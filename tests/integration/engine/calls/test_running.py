@@ -328,6 +328,19 @@ def test_a_call_that_needs_what_another_transaction_holds_keeps_no_others_waitin
     assert sorted(calling.words()) == ["a", "b", "c1", "c3", "d", "lock", "lock"]
 
 
+def test_where_no_call_can_be_taken_the_runner_does_not_say_that_there_are_more(calling, database):
+    """Whoever asks him again and again would never rest."""
+    calling.receive(order("a"))
+    with database.begin() as tx:
+        tx.execute(text("ALTER TABLE call RENAME COLUMN priority TO rank"))
+    with pytest.raises(Exception, match="does not exist"):
+        calling.runner().run_due()
+    with database.begin() as tx:
+        tx.execute(text("ALTER TABLE call RENAME COLUMN rank TO priority"))
+    calling.run_all()
+    assert calling.words() == ["a"]
+
+
 def test_two_runners_at_once_run_each_call_once_and_conversations_in_sequence(calling, database_url):
     length = 40
     for key in "abcd":
