@@ -335,5 +335,6 @@ def required(secret: SecretStr | None, name: str) -> str:
         Misconfigured: nobody did.
     """
     if secret is None:
-        raise Misconfigured(f"no {name}: set MAILQ_{name.upper()}, or start a local stack with `mailqctl up`")
+        known_by_stack = "" if name == "outbox_key" else ", or start a local stack with `mailqctl up`"
+        raise Misconfigured(f"no {name}: set MAILQ_{name.upper()}{known_by_stack}")
     return secret.get_secret_value()

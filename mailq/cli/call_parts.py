@@ -47,6 +47,11 @@ def as_row(found: "Extracted") -> dict[str, Any]:
     return {name: getattr(found, name) for name in _PLACE} | as_mapping(found.result)
 
 
+def standing_of(state: str) -> str:
+    """Its state, as one says it behind "it is"."""
+    return "in error" if state == "error" else state
+
+
 def part(call: "Found") -> str | None:
     """Its place in its conversation."""
     return None if call.sequence_code is None else f"{call.sequence_code:,} of {call.calls_in_conversation:,}"

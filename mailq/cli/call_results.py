@@ -28,7 +28,7 @@ _MOST_SHOWN = 1000
 def results(*, request_id: str | None, conversation_id: str | None, organization: str, as_json: bool) -> None:
     """Show what became of each object of a call, or of all calls of a conversation."""
     if (request_id is None) == (conversation_id is None):
-        raise click.UsageError("say a REQUEST_ID, or --conversation CONVERSATION_ID")
+        raise click.UsageError("say a REQUEST_ID or --conversation CONVERSATION_ID, one of the two")
     with parts.opened(parts.load()) as database:
         if request_id is not None:
             _of_call(database, request_id, as_json=as_json)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from mailq.cli import parts
-from mailq.cli.call_parts import organization_option, owner, print_results
+from mailq.cli.call_parts import organization_option, owner, print_results, standing_of
 from mailq.cli.options import CONTEXT, examples, json_option
 from mailq.cli.terminal import print_json, print_line, say
 from mailq.core.call import RequestType, State
@@ -98,7 +98,7 @@ def _send(chosen: "Settings", organization: str, order: "CallOrder", *, as_json:
 
 def _tell(received: "Received", standing: "Maintenance | None") -> None:
     before = "" if received.created else "it was sent before, with the same words: "
-    say(f"{before}it is {received.state}; `mailqctl call show {received.request_id}` says what became of it")
+    say(f"{before}it is {standing_of(received.state)}; `mailqctl call show {received.request_id}` says what became of it")
     if standing is not None:
         say(f"nothing is run now: {standing}")
 
@@ -122,7 +122,7 @@ def _print_ended(ended: "Ended", *, as_json: bool) -> None:
         print_json(_document(ended) | {"results": [as_mapping(each) for each in ended.results]})
         return
     print_results(ended.results)
-    say(f"call {ended.request_id} {'is' if ended.created else 'was run before, and is'} {ended.state}")
+    say(f"call {ended.request_id} {'is' if ended.created else 'was run before, and is'} {standing_of(ended.state)}")
 
 
 def _document(said: "Received | Ended") -> dict[str, Any]:
@@ -130,4 +130,6 @@ def _document(said: "Received | Ended") -> dict[str, Any]:
 
 
 def _pointed(error: BadInput | Conflict) -> str:
-    return f"{error.field}: {error}" if error.field and error.field.startswith("/") else str(error)
+    if not error.field or not error.field.startswith("/"):
+        return str(error)
+    return f"{error.field}: {str(error).removeprefix(error.field.rpartition('/')[2] + ': ')}"

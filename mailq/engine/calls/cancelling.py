@@ -30,7 +30,7 @@ def cancel(tx: Connection, organization_id: int | None, request_id: str, *, resp
     if found.conversation_id is not None:
         raise Conflict(f"call {request_id} is a part of conversation `{found.conversation_id}`, and runs or not with that")
     if found.state in OVER:
-        raise Conflict(f"call {request_id} has run already; it is {found.state}")
+        raise Conflict(f"call {request_id} has run already; it is {'in ' if found.state is State.ERROR else ''}{found.state}")
     if not ending.end_cancelled(tx, found.id, respond, why=_WHY):
         raise Conflict(f"call {request_id} is just being run")
     again = calls.find(tx, organization_id, request_id)

@@ -48,7 +48,7 @@ RequestId = Annotated[str, Path(pattern="^req_[0-9a-z]{1,40}$", description="its
 async def send(request: Request) -> Response:
     """Receive a call, to be run once: when it is its turn, at its time, by its priority. Answered when it is stored, also in maintenance.
 
-    A synchronous one is run before it is answered.
+    A synchronous one is run before it is answered, and refused with 503 in maintenance.
     """
     # Asked for by hand: each dependency of the framework's costs as much as a tenth of all that is done here.
     parts, caller = parts_of(request), await allowed(request, Scope.SEND)

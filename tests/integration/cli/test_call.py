@@ -85,6 +85,7 @@ def test_a_synchronous_call_prints_its_results_and_its_error_is_the_exit_code(ma
     failed = mailqctl("call", "send", given(release("nobody@x.example", request_type="synchronous")), "--json")
     assert (failed.code, failed.document["state"]) == (1, "error")
     assert failed.document["results"][0]["pointer"] == "/objects/0"
+    assert "is in error" in mailqctl("call", "send", given(release("nobody@x.example", request_type="synchronous"))).err
 
 
 def test_in_maintenance_a_call_waits_and_a_synchronous_one_is_refused(
@@ -130,6 +131,13 @@ def test_a_mistake_is_a_sentence_that_says_where(
     assert (done.code, done.out) == (65, "")
     assert told in done.err
     assert mailqctl("call", "list", "--json").document == []
+
+
+def test_the_field_at_fault_is_named_once(mailqctl: Command, given: Given) -> None:
+    told = mailqctl("call", "send", given(suppress("ann"))).err
+    assert "/objects/0/address: An email address must have" in told
+    told = mailqctl("call", "send", given(suppress("ann@x.example", scheduled_time="2020-01-01T00:00:00Z"))).err
+    assert "/options/scheduled_time: is past" in told
 
 
 def test_files_that_cannot_be_read_are_a_sentence_too(mailqctl: Command, tmp_path: Path) -> None:

@@ -98,7 +98,7 @@ def test_without_a_key_it_is_told_which_setting_has_it(bare: Command, spool: Pat
     done = bare("call", "drain", "--spool", str(spool), "--to", "http://127.0.0.1:9")
 
     assert done.code == 78
-    assert "MAILQ_OUTBOX_KEY" in done.err
+    assert done.err.strip().endswith("set MAILQ_OUTBOX_KEY")
 
 
 def received(database: Database) -> list[str]:

@@ -40,11 +40,11 @@ def test_what_wants_no_answer_gets_none(calling):
     assert calling.answers.calls == []
 
 
-@pytest.mark.parametrize("words", ["a", refused()], ids=["finished", "error"])
-def test_a_call_that_has_run_is_not_taken_back(calling, words):
+@pytest.mark.parametrize(("words", "ended"), [("a", "finished"), (refused(), "in error")])
+def test_a_call_that_has_run_is_not_taken_back(calling, words, ended):
     [received] = calling.receive(order(words))
     calling.run_all()
-    with pytest.raises(Conflict, match="has run already"):
+    with pytest.raises(Conflict, match=f"has run already; it is {ended}"):
         take_back(calling, received.request_id)
 
 
