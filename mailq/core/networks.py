@@ -63,7 +63,8 @@ def _is_global(address: Address) -> bool:
     if not address.is_global or address.is_multicast:
         return False
     if isinstance(address, ipaddress.IPv6Address):
-        return address in _UNICAST
+        # Only older releases of Python call 6to4 global.
+        return address in _UNICAST and address.sixtofour is None
     return not any(address in each for each in _BESIDE_HOSTS)
 
 
