@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from mailq import telemetry
+from mailq.clock import Clock
 from mailq.core import notification
 from mailq.core.notification import Answer, State
 from mailq.engine.calls import webhook_secrets
@@ -20,7 +21,8 @@ log = telemetry.logger(__name__)
 
 AT_ONCE = 20
 AT_ONCE_TO_SILENT = 10
-"""To hosts whose last attempt nobody answered; they have room of their own."""
+"""To hosts whose last attempt nobody answered, or not soon; they have room of their own."""
+SOON_S = 2.0
 EACH_HOST = 2
 SLICE_S = 1.0
 """How long `send_due` goes on while there is something under way."""
@@ -30,13 +32,20 @@ BEYOND_THE_TIMEOUT = timedelta(seconds=30)
 _LOOK_AGAIN_S = 0.2
 _MOST_SILENT = 10_000
 
+_monotonic = Clock().monotonic
+
 
 @dataclass(frozen=True, slots=True)
 class _Attempt:
-    """One that has ended."""
+    """One that has ended.
+
+    Attributes:
+        took_s: how long it kept its place.
+    """
 
     lent: Lent
     answer: Answer
+    took_s: float
 
 
 class Notifier:
@@ -56,6 +65,7 @@ class Notifier:
         timeout: timedelta,
         spread: Callable[[], float] = lambda: random.uniform(-1, 1),
         slice_s: float = SLICE_S,
+        monotonic: Callable[[], float] = _monotonic,
     ) -> None:
         self._database = database
         self._make_post = post
@@ -63,6 +73,7 @@ class Notifier:
         self._lease = timeout + BEYOND_THE_TIMEOUT
         self._spread = spread
         self._slice_s = slice_s
+        self._monotonic = monotonic
         self._runner = asyncio.Runner()
         self._is_closed = False
         self._under_way: dict[asyncio.Task[_Attempt], Lent] = {}
@@ -104,6 +115,7 @@ class Notifier:
             await asyncio.wait(self._under_way, timeout=min(left_s, _LOOK_AGAIN_S), return_when=asyncio.FIRST_COMPLETED)
 
     async def _attempt(self, lent: Lent, secrets: Sequence[str]) -> _Attempt:
+        begun_at_s = self._monotonic()
         try:
             if self._post is None:
                 self._post = self._make_post()
@@ -111,7 +123,7 @@ class Notifier:
         except Exception:
             log.exception("notification.not_tried", notification=lent.public_id)
             answer = Answer(None, "a fault of ours; the log of the worker has it")
-        return _Attempt(lent, answer)
+        return _Attempt(lent, answer, self._monotonic() - begun_at_s)
 
     def _gather(self) -> None:
         """Take what has ended."""
@@ -119,7 +131,7 @@ class Notifier:
         self._under_way = {task: lent for task, lent in self._under_way.items() if not task.done()}
         self._unsettled += ended
         for each in ended:
-            if not each.answer.is_silence:
+            if not each.answer.is_silence and each.took_s <= SOON_S:
                 self._silent.discard(each.lent.host)
             elif len(self._silent) < _MOST_SILENT:
                 self._silent.add(each.lent.host)

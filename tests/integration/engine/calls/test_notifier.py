@@ -2,6 +2,7 @@
 
 import itertools
 import threading
+import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -14,7 +15,7 @@ from mailq.core.call import Event
 from mailq.core.networks import networks
 from mailq.core.notification import WAITS, Change, State
 from mailq.engine.calls import webhook_secrets
-from mailq.engine.notifier import AT_ONCE_TO_SILENT, EACH_HOST, Notifier
+from mailq.engine.notifier import AT_ONCE_TO_SILENT, EACH_HOST, SOON_S, Notifier
 from mailq.store import maintenance, notifications
 from mailq.store.database import Database
 from mailq.store.notifications import Entry, Lent, Room
@@ -51,7 +52,8 @@ class Sending:
         timeout = options.pop("timeout", timedelta(seconds=20))
         chosen = {"allowed": HERE, "resolve": lambda _host, _port: ["127.0.0.1"], "timeout": timeout} | options
         make = chosen.pop("make", lambda: Poster(**chosen))
-        made = Notifier(self.database, make, timeout=timeout, spread=lambda: 0.0, slice_s=0.05)
+        monotonic = chosen.pop("monotonic", time.monotonic)
+        made = Notifier(self.database, make, timeout=timeout, spread=lambda: 0.0, slice_s=0.05, monotonic=monotonic)
         self._notifiers.append(made)
         return made
 
@@ -292,24 +294,32 @@ def test_a_slow_receiver_keeps_nobody_else_waiting(sending: Sending, slow: Recei
     assert {row.state for row in sending.rows()} == {"sent"}
 
 
-def test_many_hosts_that_are_silent_keep_nobody_else_waiting(sending: Sending, receiver: Receiver) -> None:
-    """Once nobody has answered there, they have room of their own."""
+@pytest.mark.parametrize(("answer", "took_s"), [(None, 0), (TAKEN, SOON_S + 1)], ids=["silent", "slow"])
+def test_many_hosts_that_are_silent_or_slow_keep_nobody_else_waiting(
+    sending: Sending, receiver: Receiver, answer: bytes | None, took_s: float
+) -> None:
+    """Once nobody has answered there, or not soon, they have room of their own."""
     holding = threading.Event()
+    clock_s = itertools.accumulate(itertools.repeat(took_s))
+    last_s = [0.0]
 
-    def silent(caller: Caller, _: Received) -> None:
+    def apart(caller: Caller, _: Received) -> None:
         if holding.is_set():
             caller.hold()
+        last_s[0] = next(clock_s)
+        if answer is not None:
+            caller.say(answer)
         caller.hang_up()
 
-    with receiving(silent) as slow:
+    with receiving(apart) as slow:
         for number in range(30):
             sending.put(slow, host=f"slow{number}.example", number=4)
-        notifier = sending.notifier()
+        notifier = sending.notifier(monotonic=lambda: last_s[0])
         sending.send_all(notifier)
-        assert {(row.state, row.attempts) for row in sending.rows()} == {("pending", 1)}
+        assert {(row.state, row.attempts) for row in sending.rows()} == {("sent" if answer else "pending", 1)}
 
         holding.set()
-        sending.change("UPDATE notification SET due_at = now()")
+        sending.change("UPDATE notification SET state = 'pending', settled_at = NULL, due_at = now()")
         eventually(lambda: notifier.send_due() and len(slow.received) == 120 + AT_ONCE_TO_SILENT)
         [name] = sending.put(receiver, host="quick.example")
         eventually(lambda: notifier.send_due() and receiver.ids() == [name])
@@ -356,6 +366,20 @@ def test_what_is_broken_off_at_the_end_is_due_again_and_what_has_come_is_settled
         taken: ("sent", 1),
     }
     assert [each.public_id for each in sending.lend()] == [broken_off]
+
+
+@pytest.mark.parametrize("analysed", [True, False])
+def test_old_answers_about_conversations_are_deleted_by_an_index(sending: Sending, receiver: Receiver, analysed: bool) -> None:
+    sending.put(receiver, number=3000)
+    sending.change("UPDATE notification SET state = 'sent', due_at = NULL, settled_at = now() - id * interval '1 minute'")
+    if analysed:
+        sending.change("ANALYZE notification")
+    with sending.database.begin() as tx, explained(tx) as plans:
+        first = tx.execute(text("SELECT min(id) FROM notification")).scalar_one()
+        age = timedelta(minutes=first + 3000 - 7.5)
+        assert [notifications.prune(tx, age, limit=5) for _ in range(3)] == [5, 2, 0]
+
+    assert all("notification_settled_idx" in plan.indexes() and not plan.scanned() for plan in plans[1:])
 
 
 def test_a_host_with_very_many_answers_is_passed_by_without_reading_them(sending: Sending, receiver: Receiver) -> None:
