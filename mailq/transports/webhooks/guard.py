@@ -73,9 +73,8 @@ class Guard(AsyncNetworkBackend):
             raise NotFound(f"the name {host} is not found") from None
         for each in found:
             if not is_open(ipaddress.ip_address(each), self._allowed):
-                raise Forbidden(
-                    f"{host} stands for {each}, which is no public address, and in no network of calls.webhook_networks"
-                )
+                where = each if each == host else f"{host} stands for {each}, which"
+                raise Forbidden(f"{where} is no public address, and in no network of MAILQ_CALLS__WEBHOOK_NETWORKS")
         if not found:
             raise NotFound(f"the name {host} has no address")
         return list(dict.fromkeys(found))[:MOST_TRIED]
