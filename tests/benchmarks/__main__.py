@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from mailq import telemetry
 from mailq.errors import MailqError
 from tests.benchmarks import (
     accepting,
@@ -115,6 +116,7 @@ def main(
     page: Path | None,
 ) -> None:
     """Measure mailq on this machine, with database, broker and relay on it: rates, CPU per mail, memory, and what was asked for."""
+    telemetry.configure(level="ERROR")
     sizes = _sizes(QUICK if quick else Sizes(), mails=mails, accepted=accepted, calls=called, largest=largest, scale=scale)
     parts = only or tuple(name for name in PARTS if name != "scale" or sizes.scale)
     with in_a_sentence():
