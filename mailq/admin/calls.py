@@ -14,8 +14,8 @@ from mailq.engine.calls.kind import Means
 from mailq.engine.calls.order import CallOrder
 from mailq.engine.calls.receiving import Received, Terms
 from mailq.engine.calls.responses import Respond
-from mailq.errors import BadInput, NotFound
-from mailq.store import call_results, calls, conversations, notifications
+from mailq.errors import BadInput, NotFound, Unavailable
+from mailq.store import call_results, call_turns, calls, conversations, faults, notifications
 from mailq.store.call_results import After, Extracted
 from mailq.store.calls import Found
 from mailq.store.database import Transactions
@@ -43,7 +43,11 @@ __all__ = [
     "show",
 ]
 
+IN_THE_WAY_S = 5.0
+"""How long a synchronous call waits for what other transactions hold."""
+
 _PAGE = 1000
+_TRIES = 5
 
 
 class Shown(NamedTuple):
@@ -86,13 +90,24 @@ def send(database: Transactions, organization_id: int, order: CallOrder, *, term
 
 
 def run(database: Transactions, organization_id: int, order: CallOrder, *, means: Means, terms: Terms) -> Ended:
-    """Run a synchronous call, here and now.
+    """Run a synchronous call, here and now; anew where it and others wait for each other, and PostgreSQL has broken it off for them.
 
     Raises:
         AtRest: nothing is processed now.
         Conflict: its key belongs to another call.
     """
+    for _ in range(_TRIES - 1):
+        try:
+            return _run(database, organization_id, order, means, terms)
+        except Unavailable as error:
+            if not faults.was_crossed(error):
+                raise
+    return _run(database, organization_id, order, means, terms)
+
+
+def _run(database: Transactions, organization_id: int, order: CallOrder, means: Means, terms: Terms) -> Ended:
     with database.begin() as tx:
+        call_turns.wait_at_most(tx, IN_THE_WAY_S)
         return at_once.run_now(tx, organization_id, order, means=means, terms=terms)
 
 

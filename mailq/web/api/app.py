@@ -50,8 +50,10 @@ _MOST = (messages, calls)
 _OTHERS = (mailings, steering, exports, watching, addresses, conversations, call_results, subscribers)
 ROUTERS = tuple(each.router for each in (*_MOST, *_OTHERS, operating, maintaining, health))
 
-_THREADS = 10
-"""Requests that may ask the database at once; with the uploads and the messages fewer than it keeps connections for us."""
+_THREADS = 7
+"""Requests that may ask the database at once; with all of the following, and the messages, fewer than it keeps connections for us."""
+_AT_ONCE = 3
+"""Synchronous calls, which may wait for each other: nobody else waits with them."""
 _UPLOADS = 2
 _EXPORTS = 2
 """Loads at once: more than the database has processors for make none of them faster."""
@@ -123,6 +125,7 @@ def _parts(settings: Settings, database: Database, stopping: asyncio.Event) -> P
         message_id_domain=settings.message_id_domain,
         uploads=CapacityLimiter(_UPLOADS),
         exports=CapacityLimiter(_EXPORTS),
+        at_once=CapacityLimiter(_AT_ONCE),
         watches=Places(_MOST_WATCHES, "streams of events"),
         spools=Places(_MOST_SPOOLS, "exports"),
         readiness=partial(ready, database, redis_url),

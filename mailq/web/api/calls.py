@@ -1,6 +1,7 @@
 """Calls: received here and run later, or run at once; found, listed and taken back."""
 
 import json
+from functools import partial
 from typing import Annotated
 
 from anyio import to_thread
@@ -56,7 +57,8 @@ async def send(request: Request) -> Response:
     calling.require_allowed(caller, order)
     try:
         if order.request_type is RequestType.SYNCHRONOUS:
-            ended = await to_thread.run_sync(calling.run, parts.database, caller.organization_id, order, parts.call_rules)
+            run = partial(calling.run, parts.database, caller.organization_id, order, parts.call_rules)
+            ended = await to_thread.run_sync(run, limiter=parts.at_once)
             answer, status, request_id = RunCallView.of(ended).model_dump_json(), 200, ended.request_id
         else:
             taken = await parts.calls.accept(caller.organization_id, order)

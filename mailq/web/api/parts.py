@@ -35,6 +35,7 @@ class Parts:
         max_upload: bytes of an upload once it is unpacked.
         uploads: how many are loaded at once; others wait, with their bodies on disk.
         exports: how many are read at once.
+        at_once: how many synchronous calls are run at once.
         watches: streams of events that a key may have open.
         spools: exports that a key may have open, each with a file.
         readiness: whether requests should come here.
@@ -55,6 +56,7 @@ class Parts:
     message_id_domain: str | None
     uploads: CapacityLimiter
     exports: CapacityLimiter
+    at_once: CapacityLimiter
     watches: Places
     spools: Places
     readiness: Callable[[], Readiness]

@@ -1,5 +1,6 @@
 """Calls of an organization: found by it alone, listed a page at a time, extracted for a time range; answers tried again."""
 
+from contextlib import nullcontext
 from datetime import UTC, datetime
 
 import pytest
@@ -10,7 +11,7 @@ from mailq.admin.calls import State
 from mailq.engine.calls import order
 from mailq.engine.calls.kind import Means
 from mailq.engine.calls.terms import Terms
-from mailq.errors import BadInput, Conflict, NotFound
+from mailq.errors import BadInput, Conflict, NotFound, Unavailable
 from tests.support.call_running import RESPOND, TERMS, messages, part, release, run_all, send, suppress
 
 EVER = {"since": datetime(2020, 1, 1, tzinfo=UTC), "until": datetime(2150, 1, 1, tzinfo=UTC)}
@@ -86,6 +87,23 @@ def test_a_synchronous_call_is_run_here_and_now(database, us):
     again = calls.run(database, us, said, means=Means(us), terms=TERMS)
     assert (ended.created, again.created, again.results) == (True, False, ended.results)
     assert messages(ended.results) == ["ann@x.example is suppressed from now on"]
+
+
+@pytest.mark.parametrize(("num_crossed", "is_run"), [(4, True), (5, False)])
+def test_a_synchronous_call_that_was_broken_off_for_another_transaction_is_run_anew(database, us, num_crossed, is_run):
+    with database.begin() as tx:
+        tx.execute(
+            text(f"""
+            CREATE SEQUENCE tries;
+            CREATE FUNCTION cross_it() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+                IF nextval('tries') <= {num_crossed} THEN RAISE 'deadlock detected' USING ERRCODE = '40P01'; END IF;
+                RETURN NEW; END $$;
+            CREATE TRIGGER cross_it BEFORE INSERT ON call_result FOR EACH ROW EXECUTE FUNCTION cross_it()""")
+        )
+    said = order.read(suppress("ann@x.example", request_type="synchronous"), key="k")
+    with nullcontext() if is_run else pytest.raises(Unavailable):
+        assert calls.run(database, us, said, means=Means(us), terms=TERMS).state is State.FINISHED
+    assert len(calls.list_(database, us).data) == is_run
 
 
 def test_all_results_of_a_time_range_are_extracted_in_the_order_of_their_ends(database, us, them, monkeypatch):

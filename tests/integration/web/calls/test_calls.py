@@ -12,6 +12,7 @@ from mailq.store.database import Database
 from tests.integration.web.calls.conftest import ANN, BOB, SUPPRESSED, call
 from tests.integration.web.conftest import LETTER, WORDS, NewCaller, with_key
 from tests.support.api import Caller, problem, where
+from tests.support.waiting import eventually
 
 Run = Callable[[], None]
 
@@ -120,6 +121,21 @@ def test_a_synchronous_call_is_answered_with_its_results(caller: Caller, said: d
     shown = caller.get(answers[0].headers["location"]).json()
     assert (shown["state"], shown["results"]) == (status, first["results"])
     problem(caller.post("/v1/calls", json=call(BOB, request_type="synchronous"), headers=with_key("now")), 409)
+
+
+def test_synchronous_calls_that_wait_for_another_transaction_keep_nobody_else_waiting(
+    caller: Caller, stranger: Caller, database: Database
+) -> None:
+    caller.post("/v1/calls", json=call(ANN, request_type="synchronous"))
+    change = call({"type": "subscriber", "customer_key": "ann", "status": "held"}, method="update", request_type="synchronous")
+    with ThreadPoolExecutor(20) as threads, database.begin() as app:
+        app.execute(text("SELECT FROM subscriber FOR UPDATE"))
+        waiting = [threads.submit(caller.post, "/v1/calls", json=change) for _ in range(20)]
+        locked = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+        eventually(lambda: app.execute(text(locked)).scalar_one())
+        assert stranger.get("/v1/calls").status_code == 200
+        assert not any(each.done() for each in waiting)
+    assert {each.result().status_code for each in waiting} == {200}
 
 
 def test_in_maintenance_everything_is_received_and_says_so(caller: Caller, database: Database, run: Run) -> None:
