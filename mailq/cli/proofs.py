@@ -83,6 +83,31 @@ def options(function: Function) -> Function:
     return function
 
 
+def paced(*, num_producers: int, gap_s: float) -> Callable[[Function], Function]:
+    """The options of a proof whose faults come while producers work.
+
+    Args:
+        num_producers: how many work unless it is said.
+        gap_s: seconds before each fault unless it is said.
+    """
+    faults = click.option("--faults", type=click.IntRange(1, 100_000), default=40, show_default=True, help="How many faults.")
+    producers = click.option(
+        "--producers",
+        type=click.IntRange(1, 64),
+        default=num_producers,
+        show_default=True,
+        help="How many work at the same time.",
+    )
+    gap = click.option(
+        "--gap",
+        type=click.FloatRange(0.1, 60),
+        default=gap_s,
+        show_default=True,
+        help="Seconds before each fault, on the average.",
+    )
+    return lambda function: faults(producers(gap(function)))
+
+
 def run(
     name: str, order: Order, stack: str, prove: Callable[[Path, Meter], Report], *, keep: bool, json_file: Path | None
 ) -> None:

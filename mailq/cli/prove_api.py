@@ -15,15 +15,7 @@ if TYPE_CHECKING:
 
 
 @click.command(context_settings=CONTEXT, epilog=examples("prove api", "prove api --faults 200 --json proof.json"))
-@click.option("--faults", type=click.IntRange(1, 100_000), default=40, show_default=True, help="How many faults.")
-@click.option("--producers", type=click.IntRange(1, 64), default=6, show_default=True, help="How many work at the same time.")
-@click.option(
-    "--gap",
-    type=click.FloatRange(0.1, 60),
-    default=0.3,
-    show_default=True,
-    help="Seconds before each fault, on the average.",
-)
+@proofs.paced(num_producers=6, gap_s=0.3)
 @click.option("--recipients", type=click.IntRange(2, 100_000), default=300, show_default=True, help="At most, of a mailing.")
 @proofs.options
 def api(*, faults: int, producers: int, seed: int, gap: float, recipients: int, keep: bool, json_file: Path | None) -> None:

@@ -15,15 +15,7 @@ if TYPE_CHECKING:
 
 
 @click.command(context_settings=CONTEXT, epilog=examples("prove calls", "prove calls --faults 200 --json proof.json"))
-@click.option("--faults", type=click.IntRange(1, 100_000), default=40, show_default=True, help="How many faults.")
-@click.option("--producers", type=click.IntRange(1, 64), default=4, show_default=True, help="How many work at the same time.")
-@click.option(
-    "--gap",
-    type=click.FloatRange(0.1, 60),
-    default=0.7,
-    show_default=True,
-    help="Seconds before each fault, on the average.",
-)
+@proofs.paced(num_producers=4, gap_s=0.7)
 @click.option("--parts", type=click.IntRange(2, 1000), default=12, show_default=True, help="At most, of a conversation.")
 @click.option(
     "--part-gap",

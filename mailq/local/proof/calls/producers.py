@@ -2,7 +2,6 @@
 
 import http.client
 import json
-import threading
 from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -11,6 +10,7 @@ from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 from mailq.local.proof.calls.plots import Call, Plot, Writer, all_calls
+from mailq.local.proof.through_api import Working
 
 _SHARE_REPEATED = 0.2
 _TRY_AGAIN_AFTER_S = 0.1
@@ -78,35 +78,15 @@ class Confirmed:
     faults: list[str] = field(default_factory=list)
 
 
-class Producer:
-    """One producer, in a thread of its own, until it is told to end; what it has begun it brings to its end."""
+class Producer(Working):
+    """Sends calls and conversations, all mixed up."""
 
     def __init__(self, name: str, line: Line, bases: Sequence[str], *, seed: int, most_parts: int) -> None:
+        super().__init__(name)
         self.confirmed = Confirmed()
         self._line = line
         self._dice = Random(f"{seed}/{name}")
         self._writer = Writer(name, self._dice, bases, most_parts=most_parts)
-        self._ending = threading.Event()
-        self._given_up = threading.Event()
-        self._thread = threading.Thread(target=self._run, name=f"producer-{name}", daemon=True)
-
-    def start(self) -> None:
-        """Begin."""
-        self._thread.start()
-
-    def end(self) -> None:
-        """Begin nothing new."""
-        self._ending.set()
-
-    def has_ended(self, within_s: float) -> bool:
-        """Whether all it had begun is confirmed."""
-        self._thread.join(within_s)
-        return not self._thread.is_alive()
-
-    def give_up(self) -> None:
-        """Try no more."""
-        self._ending.set()
-        self._given_up.set()
 
     def _run(self) -> None:
         with closing(self._line):

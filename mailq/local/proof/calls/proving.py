@@ -1,6 +1,5 @@
 """The proof of calls: faults while producers send and everything runs, then calm, and a comparison of all sides; round by round."""
 
-import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -8,7 +7,6 @@ from datetime import timedelta
 from itertools import islice
 from pathlib import Path
 from random import Random
-from typing import Protocol
 
 from mailq.admin import keys
 from mailq.core import webhook_secret
@@ -17,7 +15,6 @@ from mailq.engine.calls import webhook_secrets
 from mailq.errors import Unavailable
 from mailq.local.proof import schedule
 from mailq.local.proof.accepted import AcceptedList
-from mailq.local.proof.agenda import Agenda
 from mailq.local.proof.calls import afterwards, books, receiver
 from mailq.local.proof.calls.inflict import Inflictor
 from mailq.local.proof.calls.order import WEIGHTED, Kind, Order
@@ -29,9 +26,9 @@ from mailq.local.proof.doors.served import Served
 from mailq.local.proof.ground import Ground, laid
 from mailq.local.proof.kinds import Size
 from mailq.local.proof.schedule import Fault
+from mailq.local.proof.through_api import Outcome, Stage, Watcher
 from mailq.store import organizations
 
-_TICK_S = 0.05
 _START_WITHIN_S = 120.0
 _CALM_WITHIN_S = 180.0
 _TRY_SOON_EVERY_S = 2.0
@@ -42,31 +39,16 @@ _SHARE_AT_WORK = 0.75
 _WEBHOOK_TIMEOUT_S = 2.0
 
 
-class Watcher(Protocol):
-    """Whoever looks on."""
-
-    def at(self, done: int, total: int, note: str = "") -> None:
-        """So many faults of so many are done."""
-
-
 @dataclass
-class Result:
+class Result(Outcome):
     """How the proof ended.
 
     Attributes:
         faults: how many of each kind.
-        num_retries: how often a producer got no answer, and sent the same again.
-        num_repeated: how often one sent again what had been confirmed.
-        violation: what must not be, in words; None if all is well.
     """
 
     faults: dict[Kind, int] = field(default_factory=lambda: dict.fromkeys(Kind, 0))
     findings: Findings = field(default_factory=Findings)
-    num_retries: int = 0
-    num_repeated: int = 0
-    num_ended: int = 0
-    num_cut_short: int = 0
-    violation: list[str] | None = None
 
     def document(self, order: Order) -> dict[str, object]:
         """The result for machines."""
@@ -108,8 +90,8 @@ class Proof:
         self._heard = heard
         self._connect = connect
         self._watcher = watcher
-        self._agenda = Agenda()
-        self._inflictor = Inflictor(ground, served, self._agenda)
+        self._stage = Stage(ground, served, self._look)
+        self._inflictor = Inflictor(ground, served, self._stage.agenda)
         self._accepted = AcceptedList(ground.sink.accepted_file)
         self._num_told = 0
         self._ran_before: int | None = None
@@ -119,7 +101,7 @@ class Proof:
     def run(self) -> Result:
         """Go through the schedule, round by round, until something must not be."""
         order, result = self._order, self._result
-        self._start()
+        self._stage.start(_START_WITHIN_S)
         faults = schedule.plan(
             order.seed, num_faults=order.num_faults, num_servers=_NUM_SERVERS, kinds=WEIGHTED, mean_gap_s=order.mean_gap_s
         )
@@ -135,16 +117,6 @@ class Proof:
         result.num_cut_short = self._served.num_cut_short + sum(host.num_cut_short for host in self._ground.hosts)
         return result
 
-    def _start(self) -> None:
-        self._served.start()
-        if not self._go_on_until(lambda: not self._not_ready(), _START_WITHIN_S):
-            late = ", ".join(self._not_ready())
-            raise Unavailable(f"{late}: not ready after {_START_WITHIN_S:.0f} s; see {self._ground.supervisor.logs}")
-
-    def _not_ready(self) -> list[str]:
-        servers = [f"the server {host.name}" for host in self._ground.hosts if not host.serving]
-        return servers if self._served.ready else ["the API", *servers]
-
     def _round(self, number: int, faults: list[Fault[Kind]]) -> None:
         prefix = f"r{number}p"
         self._producers = [
@@ -156,9 +128,9 @@ class Proof:
         for producer in self._producers:
             producer.start()
         for fault in faults:
-            self._go_on_until(lambda: False, fault.gap_s)
+            self._stage.go_on_for(fault.gap_s)
             self._inflict(fault)
-        self._agenda.work_off()
+        self._stage.agenda.work_off()
         self._end_producers()
         self._calm(faults[-1].number)
         self._compare(prefix)
@@ -166,12 +138,12 @@ class Proof:
     def _inflict(self, fault: Fault[Kind]) -> None:
         # It is to hit what is at work: otherwise it would prove little.
         enough = self._num_confirmed() + 1 + fault.dice % _MOST_BETWEEN
-        if not self._go_on_until(lambda: self._num_confirmed() >= enough, _START_WITHIN_S):
+        if not self._stage.go_on_until(lambda: self._num_confirmed() >= enough, _START_WITHIN_S):
             raise Unavailable(f"the API did not come back within {_START_WITHIN_S:.0f} s; see {self._ground.supervisor.logs}")
         # The others come while nobody leads yet, or a service is away.
-        if Random(fault.dice).random() < _SHARE_AT_WORK and not self._go_on_until(self._are_calls_run, _START_WITHIN_S):
+        if Random(fault.dice).random() < _SHARE_AT_WORK and not self._stage.go_on_until(self._are_calls_run, _START_WITHIN_S):
             raise Unavailable(f"no calls were run within {_START_WITHIN_S:.0f} s; see {self._ground.supervisor.logs}")
-        if not self._go_on_until(lambda: self._inflictor.inflict(fault), _START_WITHIN_S):
+        if not self._stage.go_on_until(lambda: self._inflictor.inflict(fault), _START_WITHIN_S):
             raise Unavailable(f"nobody was there for {fault.kind} within {_START_WITHIN_S:.0f} s")
         self._ran_before = None
         self._result.faults[fault.kind] += 1
@@ -194,7 +166,7 @@ class Proof:
     def _end_producers(self) -> None:
         for producer in self._producers:
             producer.end()
-        ended = self._go_on_until(lambda: all(each.has_ended(0) for each in self._producers), _CALM_WITHIN_S)
+        ended = self._stage.go_on_until(lambda: all(each.has_ended(0) for each in self._producers), _CALM_WITHIN_S)
         for producer in self._producers:
             self._result.num_retries += producer.confirmed.num_retries
             self._result.num_repeated += producer.confirmed.num_repeated
@@ -203,19 +175,19 @@ class Proof:
 
     def _calm(self, done: int) -> None:
         self._watcher.at(done, self._order.num_faults, "calm")
-        self._agenda.after(0, self._try_soon)
-        if not self._go_on_until(lambda: not self._num_undone(), _CALM_WITHIN_S):
+        self._stage.agenda.after(0, self._try_soon)
+        if not self._stage.go_on_until(lambda: not self._num_undone(), _CALM_WITHIN_S):
             num = self._num_undone()
             raise _Violated(
                 f"{num} calls, conversations, answers or mails are undone {_CALM_WITHIN_S:.0f} s after the last fault"
             )
-        self._agenda.forget()
+        self._stage.agenda.forget()
 
     def _try_soon(self) -> None:
         """Nobody waits three days for the tenth attempt."""
         with self._ground.database.begin() as tx:
             books.try_soon(tx)
-        self._agenda.after(_TRY_SOON_EVERY_S, self._try_soon)
+        self._stage.agenda.after(_TRY_SOON_EVERY_S, self._try_soon)
 
     def _num_undone(self) -> int:
         with self._ground.database.begin() as tx:
@@ -243,24 +215,10 @@ class Proof:
         if found.num_faults:
             raise _Violated(f"{found.num_faults} are not as they must be", *found.examples)
 
-    def _go_on_until(self, over: Callable[[], bool], within_s: float) -> bool:
-        """Look after everything until something is so; whether it is so within a time.
-
-        Raises:
-            _Violated: a producer was told what must not be.
-        """
-        deadline = time.monotonic() + within_s
-        while not over():
-            if time.monotonic() > deadline:
-                return False
-            self._agenda.work()
-            self._served.mind()
-            for host in self._ground.hosts:
-                host.mind()
-            if faults := [fault for producer in self._producers for fault in producer.confirmed.faults]:
-                raise _Violated(*faults)
-            time.sleep(_TICK_S)
-        return True
+    def _look(self) -> None:
+        """Raises _Violated if a producer was told what must not be."""
+        if faults := [fault for producer in self._producers for fault in producer.confirmed.faults]:
+            raise _Violated(*faults)
 
 
 def prove(order: Order, home: Path, watcher: Watcher) -> Result:

@@ -1,6 +1,5 @@
 """Producers as web apps are: each hands over one mailing or message after the other, and tries again under the same key."""
 
-import threading
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -9,6 +8,7 @@ from random import Random
 from mailq.client import Mailing, Message, Recipient
 from mailq.client.doors import Door
 from mailq.errors import MailqError, Unavailable
+from mailq.local.proof.through_api import Working
 
 _SENDER = "Shop <shop@mailq.example>"
 _SHARE_OF_MESSAGES = 0.8
@@ -46,36 +46,16 @@ class Confirmed:
     faults: list[str] = field(default_factory=list)
 
 
-class Producer:
-    """One producer, in a thread of its own, until it is told to end; what it has begun it brings to its end."""
+class Producer(Working):
+    """Hands over messages and mailings, one after the other."""
 
     def __init__(self, number: int, connect: Callable[[], Door], *, seed: int, most_recipients: int) -> None:
+        super().__init__(str(number))
         self.confirmed = Confirmed()
         self._number = number
         self._connect = connect
         self._dice = Random(f"{seed}/{number}")
         self._most_recipients = most_recipients
-        self._ending = threading.Event()
-        self._given_up = threading.Event()
-        self._thread = threading.Thread(target=self._run, name=f"producer-{number}", daemon=True)
-
-    def start(self) -> None:
-        """Begin."""
-        self._thread.start()
-
-    def end(self) -> None:
-        """Begin nothing new."""
-        self._ending.set()
-
-    def has_ended(self, within_s: float) -> bool:
-        """Whether all it had begun is confirmed."""
-        self._thread.join(within_s)
-        return not self._thread.is_alive()
-
-    def give_up(self) -> None:
-        """Try no more."""
-        self._ending.set()
-        self._given_up.set()
 
     def _run(self) -> None:
         with closing(self._connect()) as door:

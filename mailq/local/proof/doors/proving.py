@@ -1,11 +1,10 @@
 """The proof of the HTTP API: faults while producers work, then calm, and one comparison of all three sides."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
 
 from mailq.admin import keys
 from mailq.client.http.patience import Patience
@@ -14,7 +13,6 @@ from mailq.core.mailing import Lane
 from mailq.errors import Unavailable
 from mailq.local.proof import schedule
 from mailq.local.proof.accepted import AcceptedList
-from mailq.local.proof.agenda import Agenda
 from mailq.local.proof.doors import books
 from mailq.local.proof.doors.books import Findings
 from mailq.local.proof.doors.order import WEIGHTED, Kind, Order
@@ -23,8 +21,8 @@ from mailq.local.proof.doors.served import Served
 from mailq.local.proof.ground import Ground, laid
 from mailq.local.proof.kinds import Size
 from mailq.local.proof.schedule import Fault
+from mailq.local.proof.through_api import Outcome, Stage, Watcher
 
-_TICK_S = 0.05
 _START_WITHIN_S = 120.0
 _CALM_WITHIN_S = 120.0
 _LONGEST_ABSENCE_S = 2.0
@@ -34,31 +32,16 @@ _MOST_BETWEEN = 40
 _IMPATIENT = Patience(tries=3, total_s=5.0, first_s=0.05, longest_s=0.3)
 
 
-class Watcher(Protocol):
-    """Whoever looks on."""
-
-    def at(self, done: int, total: int, note: str = "") -> None:
-        """So many faults of so many are done."""
-
-
 @dataclass
-class Result:
+class Result(Outcome):
     """How the proof ended.
 
     Attributes:
         faults: how many of each kind.
-        num_retries: how often a producer was told that nobody answers, and tried again under the same key.
-        num_repeated: how often one handed over again what had been confirmed.
-        violation: what must not be, in words; None if all is well.
     """
 
     faults: dict[Kind, int] = field(default_factory=lambda: dict.fromkeys(Kind, 0))
     findings: Findings = field(default_factory=Findings)
-    num_retries: int = 0
-    num_repeated: int = 0
-    num_ended: int = 0
-    num_cut_short: int = 0
-    violation: list[str] | None = None
 
     def document(self, order: Order) -> dict[str, object]:
         """The result for machines."""
@@ -85,40 +68,30 @@ class Proof:
         self._served = served
         self._producers = producers
         self._watcher = watcher
-        self._agenda = Agenda()
+        self._stage = Stage(ground, served)
         self._result = Result()
 
     def run(self) -> Result:
         """Go through the schedule, end the producers, wait until all is sent, and compare."""
         order, result = self._order, self._result
-        self._start()
+        self._stage.start(_START_WITHIN_S)
+        for producer in self._producers:
+            producer.start()
         faults = schedule.plan(
             order.seed, num_faults=order.num_faults, num_servers=1, kinds=WEIGHTED, mean_gap_s=order.mean_gap_s
         )
         for fault in faults:
-            self._go_on_for(fault.gap_s)
+            self._stage.go_on_for(fault.gap_s)
             self._inflict(fault)
-        self._agenda.work_off()
+        self._stage.agenda.work_off()
         result.violation = self._end_producers() or self._calm() or self._compare()
         result.num_ended, result.num_cut_short = self._served.num_ended, self._served.num_cut_short
         return result
 
-    def _start(self) -> None:
-        self._served.start()
-        self._go_on_until(lambda: not self._not_ready(), _START_WITHIN_S)
-        if late := self._not_ready():
-            raise Unavailable(f"{', '.join(late)}: not ready after {_START_WITHIN_S:.0f} s; see {self._ground.supervisor.logs}")
-        for producer in self._producers:
-            producer.start()
-
-    def _not_ready(self) -> list[str]:
-        servers = [f"the server {host.name}" for host in self._ground.hosts if not host.serving]
-        return servers if self._served.ready else ["the API", *servers]
-
     def _inflict(self, fault: Fault[Kind]) -> None:
         # It is to hit an API that is at work: otherwise it would prove little.
         enough = self._num_confirmed() + 1 + fault.dice % _MOST_BETWEEN
-        if not self._go_on_until(lambda: self._num_confirmed() >= enough, _START_WITHIN_S):
+        if not self._stage.go_on_until(lambda: self._num_confirmed() >= enough, _START_WITHIN_S):
             raise Unavailable(f"the API did not come back within {_START_WITHIN_S:.0f} s; see {self._ground.supervisor.logs}")
         absent_s = fault.lasts * _LONGEST_ABSENCE_S
         match fault.kind:
@@ -129,7 +102,7 @@ class Proof:
             case Kind.POSTGRES_KILLED | Kind.REDIS_KILLED:
                 service = self._ground.services[fault.kind.removesuffix("-killed")]
                 service.kill()
-                self._agenda.after(absent_s, service.revive)
+                self._stage.agenda.after(absent_s, service.revive)
         self._result.faults[fault.kind] += 1
         self._watcher.at(fault.number, self._order.num_faults, fault.kind)
 
@@ -140,7 +113,7 @@ class Proof:
         for producer in self._producers:
             producer.end()
         deadline = time.monotonic() + _CALM_WITHIN_S
-        ended = self._go_on_until(lambda: all(each.has_ended(0) for each in self._producers), _CALM_WITHIN_S)
+        ended = self._stage.go_on_until(lambda: all(each.has_ended(0) for each in self._producers), _CALM_WITHIN_S)
         for producer in self._producers:
             producer.give_up()
             producer.has_ended(max(0.0, deadline - time.monotonic()) + 1)
@@ -152,7 +125,7 @@ class Proof:
 
     def _calm(self) -> list[str] | None:
         self._watcher.at(self._order.num_faults, self._order.num_faults, "calm")
-        if self._go_on_until(lambda: not self._num_undone(), _CALM_WITHIN_S):
+        if self._stage.go_on_until(lambda: not self._num_undone(), _CALM_WITHIN_S):
             return None
         return [f"{self._num_undone()} messages, mailings or batches are undone {_CALM_WITHIN_S:.0f} s after the last fault"]
 
@@ -171,22 +144,6 @@ class Proof:
         found = books.compare(given, told, now, AcceptedList(self._ground.sink.accepted_file).rest())
         self._result.findings = found
         return [f"{found.num_faults} were not taken or sent exactly once", *found.examples] if found.num_faults else None
-
-    def _go_on_for(self, seconds: float) -> None:
-        self._go_on_until(lambda: False, seconds)
-
-    def _go_on_until(self, over: Callable[[], bool], within_s: float) -> bool:
-        """Look after everything until something is so; whether it is so within a time."""
-        deadline = time.monotonic() + within_s
-        while not over():
-            if time.monotonic() > deadline:
-                return False
-            self._agenda.work()
-            self._served.mind()
-            for host in self._ground.hosts:
-                host.mind()
-            time.sleep(_TICK_S)
-        return True
 
 
 def prove(order: Order, home: Path, watcher: Watcher) -> Result:
