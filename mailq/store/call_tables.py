@@ -130,6 +130,8 @@ notification = Table(
     # A host that does not answer, and has many, must not stand before the others.
     Index("notification_host_idx", "host", "due_at", "id", postgresql_where=text("state = 'pending'")),
     Index("notification_call_id_idx", "call_id", postgresql_where=text("call_id IS NOT NULL")),
+    # Those of calls go with their calls; these are looked for by the time they were settled.
+    Index("notification_settled_idx", "settled_at", postgresql_where=text("call_id IS NULL")),
     # Once for each address: two parts that want the same told of their conversation are answered once.
     Index(
         "notification_conversation_idx",

@@ -270,6 +270,9 @@ def upgrade() -> None:
         unique=False,
         postgresql_where=sa.text("state = 'pending'"),
     )
+    op.create_index(
+        "notification_settled_idx", "notification", ["settled_at"], unique=False, postgresql_where=sa.text("call_id IS NULL")
+    )
     op.add_column(
         "installation",
         sa.Column(
