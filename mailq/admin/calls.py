@@ -22,6 +22,7 @@ from mailq.store.database import Transactions
 from mailq.store.notifications import Found as Notification
 
 __all__ = [
+    "After",
     "AtRest",
     "CallResult",
     "Ended",
@@ -35,6 +36,7 @@ __all__ = [
     "State",
     "cancel",
     "extract",
+    "extract_page",
     "find",
     "list_",
     "results",
@@ -209,16 +211,28 @@ def extract(database: Transactions, organization_id: int, *, since: datetime, un
     return Extract(num, _extracted(database, organization_id, since, until))
 
 
+def extract_page(
+    database: Transactions, organization_id: int, *, since: datetime, until: datetime, after: After | None = None
+) -> tuple[list[Extracted], After | None]:
+    """Some of them, in a transaction of their own, so that nothing is held up by who reads slowly; and behind what the next ones come,
+    None if there are no more.
+
+    Args:
+        after: what came with those before.
+    """
+    with database.begin() as tx:
+        page = call_results.extract(tx, organization_id, since=since, until=until, limit=_PAGE, after=after)
+    if len(page) < _PAGE:
+        return page, None
+    return page, After(page[-1].ended_at, page[-1].call_id, page[-1].result.ordinal)
+
+
 def _extracted(database: Transactions, organization_id: int, since: datetime, until: datetime) -> Iterator[Extracted]:
-    """A page a transaction: nothing is held up by who reads slowly."""
-    after: After | None = None
-    while True:
-        with database.begin() as tx:
-            page = call_results.extract(tx, organization_id, since=since, until=until, limit=_PAGE, after=after)
+    page, after = extract_page(database, organization_id, since=since, until=until)
+    yield from page
+    while after is not None:
+        page, after = extract_page(database, organization_id, since=since, until=until, after=after)
         yield from page
-        if len(page) < _PAGE:
-            return
-        after = After(page[-1].ended_at, page[-1].call_id, page[-1].result.ordinal)
 
 
 def required(found: Found | None, request_id: str) -> Found:

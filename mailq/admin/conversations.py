@@ -7,7 +7,7 @@ from sqlalchemy import Connection
 
 from mailq.admin import pages
 from mailq.admin.pages import Page
-from mailq.core.conversation import State, missing
+from mailq.core.conversation import State
 from mailq.errors import NotFound
 from mailq.store import call_results, calls, conversations, notifications
 from mailq.store.call_results import Extracted
@@ -44,7 +44,7 @@ def show(database: Transactions, organization_id: int, conversation_id: str) -> 
     """
     with database.begin() as tx:
         found = required(tx, organization_id, conversation_id)
-        lacking = _missing(tx, found)
+        lacking = conversations.lacking(tx, found)
         told = notifications.of_conversation(tx, organization_id, conversation_id)
     in_error = found.num_run if found.state is State.ERROR and found.num_run else None
     return Shown(found, lacking, in_error, told)
@@ -126,11 +126,3 @@ def _results(database: Transactions, row: int) -> Iterator[Extracted]:
         if len(page) < _PAGE:
             return
         after = (page[-1].sequence_code or 0, page[-1].result.ordinal)
-
-
-def _missing(tx: Connection, found: Found) -> list[int] | None:
-    """Its parts are deleted after a time, and the conversation is not: then nobody knows any more."""
-    if found.num_received == found.calls_in_conversation:
-        return []
-    codes = conversations.codes(tx, found.id)
-    return missing(codes, found.calls_in_conversation) if len(codes) == found.num_received else None

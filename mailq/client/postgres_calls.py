@@ -5,7 +5,6 @@ from sqlalchemy import Connection
 from mailq.client.call_values import CallAccepted, CallResult, CallState, ConversationState
 from mailq.core import call_result
 from mailq.core.call import RequestType
-from mailq.core.conversation import missing
 from mailq.engine.calls import at_once, cancelling, receiving
 from mailq.engine.calls.answering import Answering
 from mailq.engine.calls.kind import Means
@@ -80,7 +79,8 @@ def conversation(tx: Connection, organization_id: int, conversation_id: str) -> 
     named = ("conversation_id", "calls_in_conversation", "num_received", "num_run", "error")
     times = ("created_at", "last_part_at", "ended_at")
     said = {name: getattr(found, name) for name in named + times}
-    return ConversationState(state=str(found.state), missing=_missing(tx, found), **said)
+    lacking = conversations.lacking(tx, found)
+    return ConversationState(state=str(found.state), missing=None if lacking is None else tuple(lacking), **said)
 
 
 def conversation_results(
@@ -113,13 +113,6 @@ def _conversation(tx: Connection, organization_id: int, conversation_id: str) ->
     if found is None:
         raise NotFound(f"there is no conversation `{conversation_id}`")
     return found
-
-
-def _missing(tx: Connection, found: FoundConversation) -> tuple[int, ...] | None:
-    if found.num_received == found.calls_in_conversation:
-        return ()
-    codes = conversations.codes(tx, found.id)
-    return tuple(missing(codes, found.calls_in_conversation)) if len(codes) == found.num_received else None
 
 
 def _state(found: Found) -> CallState:

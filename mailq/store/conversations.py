@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import Connection, Row, delete, func, select, text
 from sqlalchemy.dialects.postgresql import insert as insert_or
 
-from mailq.core.conversation import State
+from mailq.core.conversation import State, missing
 from mailq.store.call_tables import call, conversation
 from mailq.store.database import db_now_once
 
@@ -191,6 +191,16 @@ def listed(
 def codes(tx: Connection, conversation_id: int) -> frozenset[int]:
     """The sequence codes that have arrived; `core.conversation.missing` tells the others."""
     return frozenset(tx.execute(select(call.c.sequence_code).where(call.c.conversation_id == conversation_id)).scalars())
+
+
+def lacking(tx: Connection, found: Found) -> list[int] | None:
+    """The first sequence codes that have not arrived, a hundred at most; None if nobody knows any more: parts are deleted after a
+    time, and their conversation is not.
+    """
+    if found.num_received == found.calls_in_conversation:
+        return []
+    arrived = codes(tx, found.id)
+    return missing(arrived, found.calls_in_conversation) if len(arrived) == found.num_received else None
 
 
 _FOUND = (

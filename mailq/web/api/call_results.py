@@ -13,9 +13,9 @@ from fastapi import APIRouter, Query
 from fastapi.responses import StreamingResponse
 from pydantic import BeforeValidator, WithJsonSchema
 
+from mailq.admin import calls
+from mailq.admin.calls import After, Extracted
 from mailq.admin.keys import Scope
-from mailq.store import call_results
-from mailq.store.call_results import After, Extracted
 from mailq.store.database import moment
 from mailq.web.api.holding import Held
 from mailq.web.api.operations import operation
@@ -25,7 +25,6 @@ from mailq.web.api.spooling import CSV, NDJSON
 
 router = APIRouter(tags=["calls"])
 
-_ROWS = 1000
 COLUMNS = (
     *("ended_at", "request_id", "conversation_id", "sequence_code", "method", "ordinal", "type", "customer_key"),
     *("correlation_id", "status", "object_id", "message", "pointer", "details"),
@@ -37,7 +36,8 @@ _ANSWER = {
     }
 }
 _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), default=str).encode
-_Read = Callable[[After | None], list[Extracted]]
+_Page = tuple[list[Extracted], After | None]
+_Read = Callable[[After | None], _Page]
 
 
 def _moment(said: object) -> datetime:
@@ -91,23 +91,21 @@ async def extract(
     )
 
 
-async def _pieces(first: list[Extracted], read: _Read, parts: Parts, *, as_table: bool) -> AsyncGenerator[bytes]:
+async def _pieces(first: _Page, read: _Read, parts: Parts, *, as_table: bool) -> AsyncGenerator[bytes]:
     """A page a transaction: whoever reads slowly holds up nothing."""
     encode = _as_csv if as_table else _as_ndjson
     if as_table:
         yield ",".join(COLUMNS).encode() + b"\n"
-    page = first
+    page, after = first
     while page:
         yield await to_thread.run_sync(encode, page, limiter=parts.exports)
-        if len(page) < _ROWS:
+        if after is None:
             return
-        after = After(page[-1].ended_at, page[-1].call_id, page[-1].result.ordinal)
-        page = await to_thread.run_sync(read, after, limiter=parts.exports)
+        page, after = await to_thread.run_sync(read, after, limiter=parts.exports)
 
 
-def _page(parts: Parts, organization_id: int, since: datetime, until: datetime, after: After | None) -> list[Extracted]:
-    with parts.database.begin() as tx:
-        return call_results.extract(tx, organization_id, since=since, until=until, limit=_ROWS, after=after)
+def _page(parts: Parts, organization_id: int, since: datetime, until: datetime, after: After | None) -> _Page:
+    return calls.extract_page(parts.database, organization_id, since=since, until=until, after=after)
 
 
 def _now(parts: Parts) -> datetime:

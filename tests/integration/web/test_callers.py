@@ -19,7 +19,7 @@ from mailq.web.api.app import create
 from mailq.web.api.rates import Rates
 from tests.integration.web.conftest import LETTER, WORDS, NewCaller
 from tests.support.api import Caller, problem
-from tests.support.waiting import eventually
+from tests.support.waiting import eventually, happens
 
 SCOPES = ("send", "read", "admin")
 DOCUMENT = openapi.specification(create(Settings(database_url="postgresql://nobody@127.0.0.1/nothing")))
@@ -188,8 +188,7 @@ def test_a_redis_that_says_nothing_keeps_nobody_waiting(monkeypatch: pytest.Monk
             assert (await asyncio.wait_for(rates.take("key", 1000), 10)).allowed
         assert silent.num_answered == 0
         silent.answers.set()
-        while rates._alone:
-            await asyncio.sleep(0.01)
+        await asyncio.wait_for(happens(lambda: not rates._alone), 10)
         before = silent.num_answered
         for number in range(1, 4):
             await rates.take("key", 1000)

@@ -16,7 +16,7 @@ from mailq.store.database import Database
 from mailq.web.api.exporting import Spool
 from tests.support.api import ApiThread, Caller
 from tests.support.doubts import doubtful_mailing
-from tests.support.waiting import eventually
+from tests.support.waiting import eventually, turn
 
 
 def ask(api: ApiThread, caller: Caller, path: str) -> socket.socket:
@@ -84,7 +84,7 @@ def test_a_client_that_leaves_is_let_go_when_nothing_is_read_for_it_any_more() -
         await asyncio.to_thread(begun.wait, 10)
         scope.cancel()
         for _ in range(10):  # as often as it takes to hear of it
-            await asyncio.sleep(0)
+            await turn()
         assert ended == []
         go_on.set()
         await listening

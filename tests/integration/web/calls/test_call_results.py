@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
+from mailq.admin import calls
 from mailq.store.database import Database
 from mailq.web.api import call_results
 from mailq.web.api.problems import Problem
@@ -72,7 +73,7 @@ def test_as_a_table_it_says_the_same(caller: Caller, run: Run) -> None:
 @pytest.mark.parametrize("rows", [1, 2, 3, 1000])
 def test_it_is_read_by_pages(caller: Caller, run: Run, monkeypatch: pytest.MonkeyPatch, rows: int) -> None:
     """Wherever one ends, in the middle of a call too."""
-    monkeypatch.setattr(call_results, "_ROWS", rows)
+    monkeypatch.setattr(calls, "_PAGE", rows)
     for number in range(3):
         objects = [{"type": "subscriber", "customer_key": f"{number}-{each}", "address": "s@x.example"} for each in range(3)]
         caller.post("/v1/calls", json=call(*objects))
